@@ -1,0 +1,45 @@
+# Everything from outside, each behind one target of ours. The variables of torch's package appear here only.
+include(GNUInstallDirs)
+find_package(Threads REQUIRED)
+
+# The plain `torch` target brings no language standard, and its include folder holds the fmt that must be used.
+find_package(Torch REQUIRED)
+find_package(OpenSSL REQUIRED COMPONENTS Crypto)
+find_package(nlohmann_json REQUIRED)
+find_package(yaml-cpp REQUIRED)
+find_package(CLI11 REQUIRED)
+find_package(Boost 1.74 REQUIRED)
+find_package(JPEG REQUIRED)
+find_package(PNG REQUIRED)
+find_package(LibArchive REQUIRED)
+find_package(CURL REQUIRED)
+find_package(ZLIB REQUIRED)
+
+get_target_property(MODELDIFF_TORCH_INCLUDES torch INTERFACE_INCLUDE_DIRECTORIES)
+list(GET TORCH_INCLUDE_DIRS 0 MODELDIFF_TORCH_ROOT_INCLUDE)
+
+# What every target of ours compiles with.
+add_library(modeldiff_build_options INTERFACE)
+add_library(modeldiff::build_options ALIAS modeldiff_build_options)
+target_compile_features(modeldiff_build_options INTERFACE cxx_std_20)
+target_compile_options(modeldiff_build_options INTERFACE -Wall -Wextra -Wshadow -Wnon-virtual-dtor
+                                                         $<$<BOOL:${MODELDIFF_WERROR}>:-Werror>)
+if(MODELDIFF_SANITIZE)
+  target_compile_options(modeldiff_build_options INTERFACE -fsanitize=${MODELDIFF_SANITIZE} -fno-omit-frame-pointer)
+  target_link_options(modeldiff_build_options INTERFACE -fsanitize=${MODELDIFF_SANITIZE})
+endif()
+
+# fmt, header only, from torch's own folder: another fmt does not link beside torch. Only its folder `fmt` is shown,
+# so that code that must stay free of torch cannot include it by accident.
+set(MODELDIFF_FMT_INCLUDE ${PROJECT_BINARY_DIR}/include)
+file(MAKE_DIRECTORY ${MODELDIFF_FMT_INCLUDE})
+file(CREATE_LINK ${MODELDIFF_TORCH_ROOT_INCLUDE}/fmt ${MODELDIFF_FMT_INCLUDE}/fmt SYMBOLIC)
+add_library(modeldiff_fmt INTERFACE)
+add_library(modeldiff::fmt ALIAS modeldiff_fmt)
+target_include_directories(modeldiff_fmt SYSTEM INTERFACE $<BUILD_INTERFACE:${MODELDIFF_FMT_INCLUDE}>)
+target_compile_definitions(modeldiff_fmt INTERFACE FMT_HEADER_ONLY)
+
+add_library(modeldiff_torch INTERFACE)
+add_library(modeldiff::torch ALIAS modeldiff_torch)
+target_link_libraries(modeldiff_torch INTERFACE torch)
+target_compile_features(modeldiff_torch INTERFACE cxx_std_20)

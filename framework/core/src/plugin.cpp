@@ -1,0 +1,7 @@
+#include "modeldiff/core/plugin.h"
+
+namespace modeldiff {
+
+Plugin::~Plugin() = default;
+
+}  // namespace modeldiff
