@@ -8,8 +8,8 @@
 /// What a plugin library says of itself. The host reads it from the library's manifest, before loading.
 namespace modeldiff {
 
-/// Raised when an interface of the SDK changes.
-inline constexpr int kSdkVersion = 1;
+/// Raised when an interface of the SDK changes; part of the tag that program and plugin compare.
+#define MODELDIFF_SDK_VERSION 1
 
 /// The kinds, in the order in which an experiment meets them.
 inline constexpr const char* kPluginKinds[] = {"datasets",    "models",    "algorithms",
@@ -34,12 +34,14 @@ struct PluginInfo {
   /// One line for `modeldiff describe`.
   const char* summary;
   SchemaInfo (*schema)();
+  /// A JSON object of what the planner must know without loading the library; see docs/plugins.md, "traits".
+  const char* traits;
   /// @param params checked and complete
   std::unique_ptr<Plugin> (*create)(const Json& params);
 };
 
 inline constexpr const char* kPluginSymbol = "modeldiff_plugin_v1";
-/// The ELF section that holds the manifest, a JSON object: abi_tag, kind, name, version, summary, schema.
+/// The ELF section that holds the manifest, a JSON object: abi_tag, kind, name, version, summary, traits, schema.
 inline constexpr const char* kManifestSection = ".modeldiff";
 
 }  // namespace modeldiff

@@ -1,0 +1,68 @@
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "modeldiff/model.h"
+
+/// The layers that architectures are written with. Each takes its tensors from the weights by name, tells the tape
+/// and obeys the ablation of the pass, so that an architecture written once can be attributed and edited.
+namespace modeldiff {
+
+/// One use of a layer in a forward pass.
+struct LayerRecord {
+  enum class Kind { linear, conv2d, batch_norm, embedding };
+  std::string name;
+  Kind kind = Kind::linear;
+  /// linear [n, in] or [n, t, in]; conv2d [n, channels, height, width]; batch_norm: the normalised input. No gradient.
+  at::Tensor input;
+  /// Before the nonlinearity; part of the graph.
+  at::Tensor output;
+  bool bias = false;
+  std::vector<std::int64_t> kernel, stride, padding;
+  std::int64_t groups = 1;
+};
+
+/// Inputs and output gradients of every layer of one pass: all that per-example gradients need.
+class MODELDIFF_API LayerTape {
+ public:
+  void record(LayerRecord record);
+  const std::vector<LayerRecord>& records() const { return records_; }
+  /// Gradients of `scalar` with respect to the output of every record, in their order. One backward pass, without
+  /// gradients of the weights.
+  std::vector<at::Tensor> output_gradients(const at::Tensor& scalar) const;
+  void clear() { records_.clear(); }
+
+ private:
+  std::vector<LayerRecord> records_;
+};
+
+/// Per-example gradients of one layer's parameters, flattened in the order of the layout (weight, then bias).
+/// @param output_gradient as LayerTape::output_gradients gives it, of a sum over examples
+/// @return [n, parameters of the layer] float32
+MODELDIFF_API at::Tensor per_example_gradients(const LayerRecord& record, const at::Tensor& output_gradient);
+
+/// Which components are kept: for a layer's name, a multiplier for each output channel or unit, applied before bias
+/// and batch norm. 1 keeps, 0 ablates.
+class MODELDIFF_API Ablation {
+ public:
+  std::map<std::string, at::Tensor> keep;  // [out] float32
+};
+
+/// x [n, in] -> [n, out]; tensors `name`.weight [out, in] and, if the layout has it, `name`.bias [out].
+MODELDIFF_API at::Tensor linear(Pass& pass, const Model& model, const Weights& weights, const std::string& name,
+                                const at::Tensor& x);
+/// Tensors `name`.weight [out, in / groups, k, k] and, if there, `name`.bias [out].
+MODELDIFF_API at::Tensor conv2d(Pass& pass, const Model& model, const Weights& weights, const std::string& name,
+                                const at::Tensor& x, std::int64_t stride = 1, std::int64_t padding = 0,
+                                std::int64_t groups = 1);
+/// Batch norm, then ReLU if asked: fused, as it is memory-bound. Parameters `name`.weight, `name`.bias [channels];
+/// buffers `name`.mean, `name`.variance; momentum 0.1, eps 1e-5. In training it moves the buffers in place.
+MODELDIFF_API at::Tensor batch_norm(Pass& pass, const Model& model, const Weights& weights, const std::string& name,
+                                    const at::Tensor& x, bool relu);
+
+}  // namespace modeldiff

@@ -1,0 +1,66 @@
+#pragma once
+
+#include <cstdint>
+
+// The loops of the LASSO that take its time, without torch. lasso_kernels.inc holds them once; each instruction set
+// compiles it in a unit of its own, and lasso_kernels() picks one at run time.
+
+namespace modeldiff::lasso {
+
+/// Queries whose cross products with the masks are made together.
+inline constexpr int kQueryBlock = 8;
+/// Groups of eight runs whose tables of subset sums are alive together: 4 x 256 x 8 doubles are 64 KiB.
+inline constexpr int kGroupBlock = 4;
+/// Rows of a Gram matrix are padded to a multiple of this many entries.
+inline constexpr std::int64_t kPad = 16;
+
+inline constexpr std::int64_t padded(std::int64_t n) { return (n + kPad - 1) / kPad * kPad; }
+
+/// One query restricted to its working set of k columns, in the units of the objective (divided by m).
+/// The gradient of the fit, X~'r/m, is base + drift: `base` exact where the last check was made, `drift` what the
+/// updates since then have added. Kept apart, float32 suffices for the second.
+struct WorkingSet {
+  std::int64_t size = 0;                ///< k
+  std::int64_t stride = 0;              ///< >= padded(k)
+  const float* gram = nullptr;          ///< [k, stride]; entries from k on are finite and change nothing
+  const double* diagonal = nullptr;     ///< [k], of the Gram matrix
+  const double* inverse = nullptr;      ///< [k], 1/diagonal, 0 for a column without variance
+  const double* base = nullptr;         ///< [k]
+  double* weights = nullptr;            ///< [k]
+  float* drift = nullptr;               ///< [padded(k)]
+};
+
+struct Kernels {
+  const char* name;
+
+  /// counts[i, j] = |a_i and b_j| of bit columns of `words` words, for na x nb of them.
+  void (*count_pairs)(const std::uint64_t* a, std::int64_t na, const std::uint64_t* b, std::int64_t nb,
+                      std::int64_t words, std::int32_t* counts, std::int64_t stride);
+
+  /// sums[i, q] += sum over runs j with mask bit (j, i) of y[j, q].
+  /// groups [count, n]: bit b of byte (g, i) is the mask of run 8 g + b; y [8 count, kQueryBlock];
+  /// tables [kGroupBlock, 256, kQueryBlock] is scratch; count is a multiple of kGroupBlock.
+  void (*cross)(const std::uint8_t* groups, std::int64_t count, std::int64_t n, const double* y, double* tables,
+                double* sums);
+
+  /// One pass of coordinate descent over the working set. A coordinate whose gradient is off by at most `skip` is left.
+  /// Returns how far off the worst was when it was visited.
+  double (*sweep)(WorkingSet& set, double lambda, double skip);
+
+  /// sums[i] += sum_k weights[k] rows[k][i], i < n, of integer or float64 rows.
+  void (*add_counts)(const std::int32_t* const* rows, const double* weights, std::int64_t count, std::int64_t n,
+                     double* sums);
+  void (*add_sums)(const double* const* rows, const double* weights, std::int64_t count, std::int64_t n, double* sums);
+
+  /// sums[j] += sum_k weights[k] columns[k][j], j < m, of columns of 0 and 1 bytes.
+  void (*add_masks)(const std::uint8_t* const* columns, const float* weights, std::int64_t count, std::int64_t m,
+                    float* sums);
+};
+
+extern const Kernels kBaselineKernels;
+#if defined(__x86_64__)
+extern const Kernels kAvx2Kernels;
+extern const Kernels kAvx512Kernels;
+#endif
+
+}  // namespace modeldiff::lasso
