@@ -9,6 +9,8 @@
 #include <variant>
 #include <vector>
 
+#include "modeldiff/core/api.h"
+
 // Training and evaluation of one small multilayer perceptron on one thread, without torch.
 //
 // All of one model (weights, batch, activations, gradients, optimiser state) stays in the L1 and L2
@@ -28,7 +30,7 @@ struct MlpShape {
   std::int64_t inputs() const { return widths.front(); }
   std::int64_t outputs() const { return widths.back(); }
   std::int64_t layers() const { return static_cast<std::int64_t>(widths.size()) - 1; }
-  std::int64_t parameter_count() const;
+  MODELDIFF_API std::int64_t parameter_count() const;
 };
 
 /// Softmax cross-entropy in nats, mean over the batch, against (1 - s) onehot(label) + s / classes.
@@ -103,25 +105,27 @@ struct MlpTraining {
 /// The vector instructions that the kernels are compiled for. Results differ between them by rounding.
 enum class MlpInstructionSet { portable, avx2, avx512 };
 
-std::string_view to_string(MlpInstructionSet set);
+MODELDIFF_API std::string_view to_string(MlpInstructionSet set);
 
 /// The sets that this processor can run, the quickest last; never empty.
-std::span<const MlpInstructionSet> mlp_instruction_sets();
+MODELDIFF_API std::span<const MlpInstructionSet> mlp_instruction_sets();
 
 /// Trains from `state`, which holds at least `parameters`, to the end of the plan and leaves the result in it.
 /// @param losses [steps]: mean training loss of each step's batch, before its update (without decay terms);
 ///               entries before the starting step are left alone
 /// @return nothing, or the step (counted from 0) whose loss is not finite; `state` is then that before this step
-/// @throws std::invalid_argument that names the size, row, label or option that does not fit
-std::optional<std::int64_t> train_mlp(const MlpTraining& training, MlpState& state, std::span<double> losses,
-                                      MlpInstructionSet set = mlp_instruction_sets().back());
+/// @throws ShapeError for a size, DataError for a row or label, ConfigError for an option that does not fit
+MODELDIFF_API std::optional<std::int64_t> train_mlp(const MlpTraining& training, MlpState& state,
+                                                    std::span<double> losses,
+                                                    MlpInstructionSet set = mlp_instruction_sets().back());
 
 /// Outputs z (logits) of one model.
 /// @param parameters [parameter_count]
 /// @param inputs     [n, inputs], row by row
 /// @param outputs    [n, outputs], overwritten
-/// @throws std::invalid_argument that names the size that does not fit
-void mlp_forward(const MlpShape& shape, std::span<const float> parameters, std::span<const float> inputs,
-                 std::span<float> outputs, MlpInstructionSet set = mlp_instruction_sets().back());
+/// @throws ShapeError for a size that does not fit
+MODELDIFF_API void mlp_forward(const MlpShape& shape, std::span<const float> parameters,
+                               std::span<const float> inputs, std::span<float> outputs,
+                               MlpInstructionSet set = mlp_instruction_sets().back());
 
 }  // namespace modeldiff

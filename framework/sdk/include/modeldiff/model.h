@@ -11,8 +11,8 @@
 #include "modeldiff/core/plugin.h"
 #include "modeldiff/core/random.h"
 #include "modeldiff/dataset.h"
+#include "modeldiff/input_view.h"
 #include "modeldiff/mlp_kernels.h"
-#include "modeldiff/region.h"
 
 /// Models are functions of a flat parameter vector: nothing is hidden in modules, so that runs are stacked, merged,
 /// ablated, differentiated and stored by arithmetic on vectors.

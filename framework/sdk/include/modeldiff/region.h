@@ -1,13 +1,15 @@
 #pragma once
 
-#include <ATen/core/Tensor.h>
-
 #include <cstdint>
 #include <utility>
-#include <vector>
 
 #include "modeldiff/core/schema.h"
 
+namespace at {
+class Tensor;
+}
+
+// Free of torch, so that experiment files are checked without it.
 namespace modeldiff {
 
 /// Pixels of an image, rows and columns counted from 0 at the top left.
@@ -34,18 +36,6 @@ template <>
 struct Choices<Region::Shape> {
   static constexpr std::pair<Region::Shape, const char*> names[] = {{Region::Shape::corners, "corners"},
                                                                     {Region::Shape::square, "square"}};
-};
-
-/// What a model is shown of an input: hidden pixels replaced by the data set's fill, then normalised. It belongs to a
-/// learning algorithm and holds in training and inference alike.
-struct InputView {
-  /// [height, width] bool, true = hidden, or undefined.
-  at::Tensor hidden;
-  std::vector<float> fill, mean, deviation;
-
-  /// @param inputs images [n, C, H, W] uint8 or float32 in [0, 1], or tables [n, d] float32
-  /// @return the same shape, float32
-  MODELDIFF_API at::Tensor apply(const at::Tensor& inputs) const;
 };
 
 }  // namespace modeldiff
