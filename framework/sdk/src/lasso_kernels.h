@@ -9,10 +9,13 @@ namespace modeldiff::lasso {
 
 /// Queries whose cross products with the masks are made together.
 inline constexpr int kQueryBlock = 8;
-/// Groups of eight runs whose tables of subset sums are alive together: 4 x 256 x 8 doubles are 64 KiB.
+/// Groups of eight runs whose tables of subset sums are alive together; 4 x 256 x 8 doubles are 64 KiB.
 inline constexpr int kGroupBlock = 4;
 /// Rows of a Gram matrix are padded to a multiple of this many entries.
 inline constexpr std::int64_t kPad = 16;
+
+/// Bytes in the widest register of any instruction set.
+inline constexpr std::int64_t kWidestStrip = 64;
 
 inline constexpr std::int64_t padded(std::int64_t n) { return (n + kPad - 1) / kPad * kPad; }
 
@@ -33,15 +36,20 @@ struct WorkingSet {
 struct Kernels {
   const char* name;
 
-  /// counts[i, j] = |a_i and b_j| of bit columns of `words` words, for na x nb of them.
-  void (*count_pairs)(const std::uint64_t* a, std::int64_t na, const std::uint64_t* b, std::int64_t nb,
-                      std::int64_t words, std::int32_t* counts, std::int64_t stride);
+  /// Columns that one call of count_strip() serves: one register of bytes.
+  std::int64_t strip;
 
-  /// sums[i, q] += sum over runs j with mask bit (j, i) of y[j, q].
-  /// groups [count, n]: bit b of byte (g, i) is the mask of run 8 g + b; y [8 count, kQueryBlock];
-  /// tables [kGroupBlock, 256, kQueryBlock] is scratch; count is a multiple of kGroupBlock.
-  void (*cross)(const std::uint8_t* groups, std::int64_t count, std::int64_t n, const double* y, double* tables,
-                double* sums);
+  /// counts[i, first + l] = runs with both columns, for i in [first, n) and l in [0, strip): one strip of the lower
+  /// triangle of X'X. Columns past n count as absent from every run.
+  /// groups [count, groups_stride]: bit b of byte (g, i) is the mask of run 8 g + b, and count a multiple of
+  /// kGroupBlock; scratch holds (kGroupBlock 256 + 3 n) strip bytes.
+  void (*count_strip)(const std::uint8_t* groups, std::int64_t count, std::int64_t groups_stride, std::int64_t first,
+                      std::int64_t n, std::uint8_t* scratch, std::int32_t* counts, std::int64_t stride);
+
+  /// sums[i, q] += sum over runs j that have column i of y[j, q].
+  /// groups as above; y [8 count, kQueryBlock]; tables [kGroupBlock, 256, kQueryBlock] is scratch.
+  void (*cross)(const std::uint8_t* groups, std::int64_t count, std::int64_t groups_stride, std::int64_t n,
+                const double* y, double* tables, double* sums);
 
   /// One pass of coordinate descent over the working set. A coordinate whose gradient is off by at most `skip` is left.
   /// Returns how far off the worst was when it was visited.

@@ -4,10 +4,10 @@
 #include <array>
 #include <cmath>
 #include <cstring>
-#include <stdexcept>
 #include <string>
 
 #include "mlp_kernel_set.h"
+#include "modeldiff/core/error.h"
 
 namespace modeldiff {
 namespace {
@@ -24,27 +24,28 @@ int64_t round_up(int64_t n, int64_t to) { return (n + to - 1) / to * to; }
 
 // ---- checks of what the caller gave ---------------------------------------------------------------------------------
 
-[[noreturn]] void refuse(const std::string& what) { throw std::invalid_argument("mlp: " + what); }
-
 void require_size(const char* name, std::size_t found, int64_t wanted) {
   if (static_cast<int64_t>(found) != wanted)
-    refuse(std::string(name) + " must have " + std::to_string(wanted) + " entries, got " + std::to_string(found));
+    throw ShapeError("mlp: " + std::string(name) + " must have " + std::to_string(wanted) + " entries, got " + std::to_string(found));
 }
 
-void require_at_least(const char* name, double found, double least) {
-  if (!(found >= least)) refuse(std::string(name) + " must be at least " + std::to_string(least) + ", got " + std::to_string(found));
+void require(bool holds, const char* name, const char* rule, const std::string& found) {
+  if (!holds) throw ConfigError(name, std::string(rule) + ", got " + found);
+}
+
+void require(bool holds, const char* name, const char* rule, double found) {
+  require(holds, name, rule, std::to_string(found));
 }
 
 void check_shape(const MlpShape& shape) {
-  if (shape.widths.size() < 2) refuse("widths must name inputs and outputs, got " + std::to_string(shape.widths.size()) + " entries");
-  for (const int64_t width : shape.widths)
-    if (width < 1) refuse("every width must be at least 1, got " + std::to_string(width));
+  require(shape.widths.size() >= 2, "widths", "must name the inputs and the outputs", std::to_string(shape.widths.size()) + " entries");
+  for (const int64_t width : shape.widths) require(width >= 1, "widths", "must be at least 1", std::to_string(width));
 }
 
 int64_t rows_of(const MlpShape& shape, std::span<const float> inputs) {
   const auto size = static_cast<int64_t>(inputs.size());
   if (size % shape.inputs() != 0)
-    refuse("inputs must be whole rows of " + std::to_string(shape.inputs()) + ", got " + std::to_string(size) + " entries");
+    throw ShapeError("mlp: inputs must be whole rows of " + std::to_string(shape.inputs()) + ", got " + std::to_string(size) + " entries");
   return size / shape.inputs();
 }
 
@@ -53,10 +54,10 @@ void check_objective(const MlpCrossEntropy& objective, const MlpShape& shape, in
   for (std::size_t i = 0; i < objective.labels.size(); ++i) {
     const int64_t label = objective.labels[i];
     if (label < 0 || label >= shape.outputs())
-      refuse("label of row " + std::to_string(i) + " must be in [0, " + std::to_string(shape.outputs()) + "), got " + std::to_string(label));
+      throw DataError("mlp: the label of row " + std::to_string(i) + " must be in [0, " + std::to_string(shape.outputs()) + "), got " + std::to_string(label));
   }
-  if (!(objective.label_smoothing >= 0 && objective.label_smoothing <= 1))
-    refuse("label_smoothing must be in [0, 1], got " + std::to_string(objective.label_smoothing));
+  const double smoothing = objective.label_smoothing;
+  require(smoothing >= 0 && smoothing <= 1, "label_smoothing", "must be in [0, 1]", smoothing);
 }
 
 void check_objective(const MlpSquaredError& objective, const MlpShape& shape, int64_t rows) {
@@ -64,30 +65,31 @@ void check_objective(const MlpSquaredError& objective, const MlpShape& shape, in
 }
 
 void check_optimizer(const MlpSgd& sgd) {
-  require_at_least("momentum", sgd.momentum, 0);
-  require_at_least("weight_decay", sgd.weight_decay, 0);
-  if (sgd.nesterov && sgd.momentum == 0) refuse("nesterov needs a momentum above 0");
+  require(sgd.momentum >= 0, "momentum", "must be at least 0", sgd.momentum);
+  require(sgd.weight_decay >= 0, "weight_decay", "must be at least 0", sgd.weight_decay);
+  require(!sgd.nesterov || sgd.momentum > 0, "momentum", "must be above 0 with nesterov", sgd.momentum);
 }
 
 void check_optimizer(const MlpAdamW& adam) {
-  for (const double beta : {adam.beta1, adam.beta2})
-    if (!(beta >= 0 && beta < 1)) refuse("beta1 and beta2 must be in [0, 1), got " + std::to_string(beta));
-  if (!(adam.epsilon > 0)) refuse("epsilon must be above 0, got " + std::to_string(adam.epsilon));
-  require_at_least("weight_decay", adam.weight_decay, 0);
+  require(adam.beta1 >= 0 && adam.beta1 < 1, "beta1", "must be in [0, 1)", adam.beta1);
+  require(adam.beta2 >= 0 && adam.beta2 < 1, "beta2", "must be in [0, 1)", adam.beta2);
+  require(adam.epsilon > 0, "epsilon", "must be above 0", adam.epsilon);
+  require(adam.weight_decay >= 0, "weight_decay", "must be at least 0", adam.weight_decay);
 }
 
 void check_plan(const MlpTraining& t, int64_t rows) {
-  if (t.batch_offsets.empty()) refuse("batch_offsets must have one entry more than there are steps, got none");
-  const auto steps = static_cast<int64_t>(t.batch_offsets.size()) - 1;
-  require_size("learning_rates", t.learning_rates.size(), steps);
-  if (t.batch_offsets.front() < 0 || t.batch_offsets.back() > static_cast<int64_t>(t.batch_rows.size()))
-    refuse("batch_offsets must lie within the " + std::to_string(t.batch_rows.size()) + " entries of batch_rows");
+  const auto steps = static_cast<int64_t>(t.learning_rates.size());
+  require_size("batch_offsets", t.batch_offsets.size(), steps + 1);
+  const auto entries = static_cast<int64_t>(t.batch_rows.size());
+  if (t.batch_offsets.front() < 0 || t.batch_offsets.back() > entries)
+    throw ShapeError("mlp: batch_offsets must lie within the " + std::to_string(entries) + " entries of batch_rows");
   for (int64_t s = 0; s < steps; ++s)
-    if (t.batch_offsets[s + 1] <= t.batch_offsets[s]) refuse("the batch of step " + std::to_string(s) + " is empty");
+    if (t.batch_offsets[s + 1] <= t.batch_offsets[s]) throw DataError("mlp: the batch of step " + std::to_string(s) + " is empty");
   for (const int64_t row : t.batch_rows)
     if (row < 0 || row >= rows)
-      refuse("batch_rows must be in [0, " + std::to_string(rows) + "), got " + std::to_string(row));
-  if (!(t.max_gradient_norm > 0)) refuse("max_gradient_norm must be above 0, got " + std::to_string(t.max_gradient_norm));
+      throw DataError("mlp: batch_rows must be in [0, " + std::to_string(rows) + "), got " + std::to_string(row));
+  require(t.max_gradient_norm > 0, "max_gradient_norm", "must be above 0", t.max_gradient_norm);
+  require(t.checkpoint_steps.empty() || t.on_checkpoint, "on_checkpoint", "must be set with checkpoint_steps", "nothing");
 }
 
 void check(const MlpTraining& training, const MlpState& state, std::span<double> losses) {
@@ -102,14 +104,13 @@ void check(const MlpTraining& training, const MlpState& state, std::span<double>
   require_size("parameters", state.parameters.size(), count);
   if (!state.first_moment.empty()) require_size("first_moment", state.first_moment.size(), count);
   if (!state.second_moment.empty()) require_size("second_moment", state.second_moment.size(), count);
-  if (state.steps < 0 || state.steps > steps)
-    refuse("the starting step must be in [0, " + std::to_string(steps) + "], got " + std::to_string(state.steps));
+  require(state.steps >= 0 && state.steps <= steps, "steps", "must lie within the plan", std::to_string(state.steps));
 }
 
 const MlpKernelSet& kernels_of(MlpInstructionSet set) {
   const auto sets = mlp_instruction_sets();
-  if (std::find(sets.begin(), sets.end(), set) == sets.end())
-    refuse("this processor cannot run the instruction set " + std::string(to_string(set)));
+  require(std::find(sets.begin(), sets.end(), set) != sets.end(), "set", "must be one that this processor can run",
+          std::string(to_string(set)));
 #if defined(__x86_64__)
   if (set == MlpInstructionSet::avx512) return kAvx512MlpKernels;
   if (set == MlpInstructionSet::avx2) return kAvx2MlpKernels;
