@@ -2,6 +2,7 @@
 
 #include <filesystem>
 #include <string>
+#include <string_view>
 #include <vector>
 
 /// Where the files and folders that an experiment names are looked for.
@@ -9,6 +10,9 @@ namespace modeldiff {
 
 /// $XDG_DATA_HOME/modeldiff, or ~/.local/share/modeldiff.
 std::filesystem::path user_data_folder();
+
+/// "a:b" as PATH writes it; empty parts are left out.
+std::vector<std::filesystem::path> split_path_list(std::string_view list);
 
 class DataSearch {
  public:

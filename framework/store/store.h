@@ -78,6 +78,7 @@ class Artifact {
 
  private:
   friend class Store;
+  friend class Publication;
   /// @throws DataError when the manifest cannot be read, or a file is missing or of another size
   Artifact(Key key, std::filesystem::path folder);
 
@@ -100,51 +101,6 @@ struct Published {
   PublishOutcome outcome = PublishOutcome::published;
   /// For nondeterminism: the files that differ, or "description".
   std::vector<std::string> differing;
-};
-
-/// An artifact in the making: a temporary folder that commit makes visible. It is removed when it is let go before
-/// that, or when anything fails. File names are letters, digits, '.', '_' and '-'.
-class Publication {
- public:
-  Publication(Publication&& other) noexcept;
-  Publication& operator=(Publication&& other) noexcept;
-  ~Publication();
-
-  const Key& key() const { return key_; }
-
-  void add_text(const std::string& name, std::string_view text);
-  /// Keys sorted, shortest numbers. JSON has no infinities: what is not finite is written as null.
-  void add_json(const std::string& name, const Json& value);
-  void add_json_lines(const std::string& name, std::span<const Json> values);
-  void add_tensors(const std::string& name, const TensorViews& tensors, const TensorMetadata& metadata = {});
-  /// For what is larger than memory: `fill` gives all bytes to the writer, in the writer's order.
-  void add_tensors(const std::string& name, std::vector<TensorSpec> tensors, const TensorMetadata& metadata,
-                   const std::function<void(SafetensorsWriter&)>& fill);
-  /// Copies a file.
-  void add_file(const std::string& name, const std::filesystem::path& source);
-
-  /// Makes it visible, durably. For many at once Store::commit_all is far cheaper.
-  Published commit();
-
- private:
-  friend class Store;
-  Publication(std::filesystem::path root, Key key, Json description);
-
-  std::filesystem::path claim(const std::string& name) const;
-  void record(const std::string& name, FileDigest digest);
-  template <typename Write>
-  void add(const std::string& name, Write&& write);
-  void write_manifest();
-  void sync_files() const;
-  Published publish();
-  Published compare_with_winner();
-  void discard() noexcept;
-
-  std::filesystem::path root_;
-  Key key_;
-  Json description_;
-  std::filesystem::path folder_;  // empty once it is published or let go
-  std::map<std::string, FileDigest> files_;
 };
 
 struct ArtifactSummary {
@@ -178,6 +134,8 @@ struct GcReport {
   /// Of all that went, or would go.
   std::uint64_t bytes = 0;
 };
+
+class Publication;
 
 /// Any number of processes and machines may use one store at once.
 class Store {
@@ -220,6 +178,51 @@ class Store {
   std::vector<Key> keys() const;
 
   std::filesystem::path root_;
+};
+
+/// An artifact in the making: a temporary folder that commit makes visible. It is removed when it is let go before
+/// that, or when anything fails. File names are letters, digits, '.', '_' and '-'.
+class Publication {
+ public:
+  Publication(Publication&& other) noexcept;
+  Publication& operator=(Publication&& other) noexcept;
+  ~Publication();
+
+  const Key& key() const { return key_; }
+
+  void add_text(const std::string& name, std::string_view text);
+  /// Keys sorted, shortest numbers. JSON has no infinities: what is not finite is written as null.
+  void add_json(const std::string& name, const Json& value);
+  void add_json_lines(const std::string& name, std::span<const Json> values);
+  void add_tensors(const std::string& name, const TensorViews& tensors, const TensorMetadata& metadata = {});
+  /// For what is larger than memory: `fill` gives all bytes to the writer, in the writer's order.
+  void add_tensors(const std::string& name, std::vector<TensorSpec> tensors, const TensorMetadata& metadata,
+                   const std::function<void(SafetensorsWriter&)>& fill);
+  /// Copies a file.
+  void add_file(const std::string& name, const std::filesystem::path& source);
+
+  /// Makes it visible, durably. For many at once Store::commit_all is far cheaper.
+  Published commit();
+
+ private:
+  friend class Store;
+  Publication(Store store, Key key, Json description);
+
+  template <typename Write>
+  void add(const std::string& name, Write&& write);
+  void write_manifest();
+  void sync() const;
+  /// Renames the folder to its place, or compares it with what is there.
+  Published publish();
+  std::vector<std::string> differences(const Artifact& winner) const;
+  void discard() noexcept;
+
+  Store store_;
+  Key key_;
+  Json description_;
+  std::filesystem::path folder_;  // empty once it is published or let go
+  std::map<std::string, FileDigest> files_;
+  std::string manifest_sha256_;
 };
 
 }  // namespace modeldiff
