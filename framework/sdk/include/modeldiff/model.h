@@ -3,6 +3,7 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -40,9 +41,13 @@ class MODELDIFF_API ParameterLayout {
   bool contains(const std::string& name) const;
   /// A view of `flat` [..., count] as [..., shape].
   at::Tensor view(const at::Tensor& flat, const std::string& name) const;
+  at::Tensor view(const at::Tensor& flat, const Entry& entry) const;
+  /// Position in entries(). @throws InternalError on an unknown name
+  std::size_t index(const std::string& name) const;
 
  private:
   std::vector<Entry> entries_;
+  std::map<std::string, std::size_t> index_;
   std::int64_t count_ = 0;
 };
 
@@ -62,6 +67,9 @@ struct Pass {
   LayerTape* tape = nullptr;
   /// Switches components off.
   const Ablation* ablation = nullptr;
+  /// Stand in for the views of `weights.parameters`, one for each entry of the layout: the leaves of a backward pass.
+  /// Gradients with respect to the flat vector itself are right too, but each view would add a vector [p] of its own.
+  const std::vector<at::Tensor>* leaves = nullptr;
   /// Filled by the model when `want_features`: the input of the last linear layer [n, features].
   bool want_features = false;
   at::Tensor features;
@@ -79,6 +87,8 @@ class MODELDIFF_API Model {
   virtual ~Model();
   const ParameterLayout& parameters() const { return parameters_; }
   const ParameterLayout& buffers() const { return buffers_; }
+  /// The named parameter of this pass: a leaf of it, or a view of the weights.
+  at::Tensor parameter(const Pass& pass, const Weights& weights, const std::string& name) const;
 
   /// Fresh weights; the same stream gives the same bytes.
   virtual Weights initialise(RandomStream& random) const = 0;
