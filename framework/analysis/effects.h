@@ -112,8 +112,8 @@ struct Verification {
 /// @throws ShapeError naming the entry and both shapes
 Verification verify(std::span<const VerifyEntry> entries, const VerifyOptions& options = {});
 
-/// d - d_placebo with a t interval over runs.
-/// @param difference, placebo [R_A], [R_B] effects by run of a transformation and of its placebo on either side
+/// (T_A - T_B) - (placebo_A - placebo_B) with its Welch interval over runs.
+/// @param effect_a, placebo_a [R_A], effect_b, placebo_b [R_B] effects by run of a transformation and of its placebo
 Interval placebo_contrast(const at::Tensor& effect_a, const at::Tensor& effect_b, const at::Tensor& placebo_a,
                           const at::Tensor& placebo_b, double confidence);
 

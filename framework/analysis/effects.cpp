@@ -1,0 +1,228 @@
+#include "analysis/effects.h"
+
+#include <ATen/ATen.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <map>
+#include <numeric>
+
+#include "modeldiff/core/error.h"
+#include "modeldiff/tensors.h"
+
+namespace modeldiff {
+namespace {
+
+constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
+constexpr double kEquivalenceLevel = 0.05;
+
+at::Tensor change(const at::Tensor& before, const at::Tensor& after) {
+  if (before.dim() != 3 || before.sizes() != after.sizes()) {
+    throw ShapeError(fmt::format("outputs before and after must both be [runs, images, classes], got {} and {}",
+                                 shape_text(before), shape_text(after)));
+  }
+  return after.to(at::kDouble) - before.to(at::kDouble);
+}
+
+void check_labels(const at::Tensor& outputs, const at::Tensor& labels) {
+  if (labels.dim() != 1 || labels.size(0) != outputs.size(1)) {
+    throw ShapeError(fmt::format("labels {} are not those of the images in {} [runs, images, classes]",
+                                 shape_text(labels), shape_text(outputs)));
+  }
+}
+
+at::Tensor class_indicator(const at::Tensor& labels, std::int64_t classes) {
+  return labels.unsqueeze(1).eq(at::arange(classes, labels.options())).to(at::kDouble);  // [I, C]
+}
+
+std::vector<double> values_of(const at::Tensor& tensor) {
+  const at::Tensor flat = tensor.to(at::kDouble).contiguous();
+  return {flat.const_data_ptr<double>(), flat.const_data_ptr<double>() + flat.numel()};
+}
+
+struct ClassContrast {
+  std::int64_t target_class = -1;
+  double difference = 0;
+  double z = 0;
+};
+
+double signed_z(const MeanTest& test) {
+  return test.standard_error > 0 ? test.difference / test.standard_error : test.t;
+}
+
+/// The class on which A and B differ most surely; or `wanted`.
+ClassContrast clearest_class(const ScreenEntry& entry) {
+  if (entry.effects_a.dim() != 2 || entry.effects_b.dim() != 2 || entry.effects_a.size(1) != entry.effects_b.size(1)) {
+    throw ShapeError(fmt::format("effects of family '{}' must be [runs, classes] of the same classes, got {} and {}",
+                                 entry.family, shape_text(entry.effects_a), shape_text(entry.effects_b)));
+  }
+  ClassContrast best;
+  for (std::int64_t c = 0; c < entry.effects_a.size(1); ++c) {
+    if (entry.target_class && *entry.target_class != c) continue;
+    const std::vector<double> a = values_of(entry.effects_a.select(1, c));
+    const std::vector<double> b = values_of(entry.effects_b.select(1, c));
+    if (std::isnan(a.front()) || std::isnan(b.front())) continue;
+    const MeanTest test = welch_test(a, b);
+    if (best.target_class < 0 || std::abs(signed_z(test)) > std::abs(best.z)) {
+      best = {c, test.difference, signed_z(test)};
+    }
+  }
+  if (best.target_class < 0) {
+    throw ShapeError(fmt::format("family '{}' has no class with an effect", entry.family));
+  }
+  return best;
+}
+
+/// Mean over images of each run.
+std::vector<double> by_run(const at::Tensor& by_image) { return values_of(by_image.to(at::kDouble).mean(1)); }
+
+std::vector<double> differences(const std::vector<double>& a, const std::vector<double>& b) {
+  std::vector<double> out(a.size());
+  std::transform(a.begin(), a.end(), b.begin(), out.begin(), std::minus<>());
+  return out;
+}
+
+void check_entry(const VerifyEntry& entry, std::size_t index, bool paired) {
+  const at::Tensor& a = entry.by_image_a;
+  const at::Tensor& b = entry.by_image_b;
+  if (a.dim() != 2 || b.dim() != 2 || a.size(1) != b.size(1) || a.size(0) < 2 || b.size(0) < 2 || a.size(1) < 1) {
+    throw ShapeError(fmt::format("effects {} must be [runs >= 2, images] on the same images for A and B, got {} and {}",
+                                 index, shape_text(a), shape_text(b)));
+  }
+  if (paired && a.size(0) != b.size(0)) {
+    throw ShapeError(fmt::format("runs of effects {} cannot be paired: A has {}, B has {}", index, a.size(0), b.size(0)));
+  }
+}
+
+Verified measured(const VerifyEntry& entry, const VerifyOptions& options) {
+  const std::vector<double> a = by_run(entry.by_image_a);
+  const std::vector<double> b = by_run(entry.by_image_b);
+  Verified out;
+  out.effect_a = t_interval(a, options.confidence);
+  out.effect_b = t_interval(b, options.confidence);
+  if (options.paired) {
+    const std::vector<double> d = differences(a, b);
+    out.difference = t_interval(d, options.confidence);
+    out.p_value = sign_flip_test(d, options.seed);
+    const double standard_error = std::sqrt(sample_variance(d) / static_cast<double>(d.size()));
+    out.standardised = standard_error > 0 ? out.difference.estimate / standard_error : 0;
+  } else {
+    const MeanTest test = welch_test(a, b);
+    out.difference = welch_interval(a, b, options.confidence);
+    out.p_value = test.p_value;
+    out.standardised = signed_z(test);
+  }
+  const std::vector<double> all_a = values_of(entry.by_image_a);
+  const std::vector<double> all_b = values_of(entry.by_image_b);
+  out.difference_over_images = two_way_bootstrap_difference(
+      {all_a, entry.by_image_a.size(0), entry.by_image_a.size(1)},
+      {all_b, entry.by_image_b.size(0), entry.by_image_b.size(1)}, options.confidence, options.bootstrap_draws,
+      options.seed);
+  out.a_is_null = equivalence_test(a, options.epsilon, kEquivalenceLevel);
+  out.b_is_null = equivalence_test(b, options.epsilon, kEquivalenceLevel);
+  out.bound = out.difference.lower > 0 ? out.difference.lower : std::max(-out.difference.upper, 0.0);
+  return out;
+}
+
+Claim claim_of(const Verified& effect, const VerifyOptions& options) {
+  if (!effect.discovery) return Claim::none;
+  if (effect.effect_a.lower > options.delta && effect.b_is_null.equivalent) return Claim::a_relies_b_does_not;
+  if (effect.effect_b.lower > options.delta && effect.a_is_null.equivalent) return Claim::b_relies_a_does_not;
+  return std::abs(effect.effect_a.estimate) > std::abs(effect.effect_b.estimate) ? Claim::a_relies_more
+                                                                               : Claim::b_relies_more;
+}
+
+}  // namespace
+
+at::Tensor treatment_effects(const at::Tensor& before, const at::Tensor& after, const at::Tensor& labels) {
+  const at::Tensor changes = change(before, after);
+  check_labels(changes, labels);
+  const at::Tensor others = 1 - class_indicator(labels, changes.size(2));
+  const at::Tensor counts = others.sum(0);
+  const at::Tensor sums = (changes * others).sum(1);
+  return at::where(counts.gt(0), sums / counts, kNaN);
+}
+
+at::Tensor effects_by_source_class(const at::Tensor& before, const at::Tensor& after, const at::Tensor& labels) {
+  const at::Tensor changes = change(before, after);
+  check_labels(changes, labels);
+  const at::Tensor members = class_indicator(labels, changes.size(2));
+  const at::Tensor counts = members.sum(0).unsqueeze(1);  // [C, 1]
+  return at::where(counts.gt(0), at::matmul(members.t(), changes) / counts, kNaN);
+}
+
+at::Tensor effect_by_image(const at::Tensor& before, const at::Tensor& after, const at::Tensor& labels,
+                           std::int64_t c) {
+  const at::Tensor changes = change(before, after);
+  check_labels(changes, labels);
+  if (c < 0 || c >= changes.size(2)) {
+    throw ShapeError(fmt::format("there is no class {} in outputs {}", c, shape_text(before)));
+  }
+  return changes.select(2, c).index_select(1, labels.ne(c).nonzero().squeeze(1)).contiguous();
+}
+
+double changed_predictions(const at::Tensor& before, const at::Tensor& after) {
+  change(before, after);  // checks the shapes
+  return before.argmax(2).ne(after.argmax(2)).to(at::kDouble).mean().item<double>();
+}
+
+std::vector<Screened> screen(std::span<const ScreenEntry> entries, const ScreenOptions& options) {
+  std::vector<Screened> preregistered;
+  std::vector<Screened> candidates;
+  for (std::size_t i = 0; i < entries.size(); ++i) {
+    const ClassContrast found = clearest_class(entries[i]);
+    (entries[i].preregistered ? preregistered : candidates)
+        .push_back({i, found.target_class, found.difference, found.z});
+  }
+  std::stable_sort(candidates.begin(), candidates.end(),
+                   [](const Screened& x, const Screened& y) { return std::abs(x.z) > std::abs(y.z); });
+  std::map<std::string, std::size_t> of_family;
+  std::size_t kept = 0;
+  std::vector<Screened> out = std::move(preregistered);
+  for (const Screened& candidate : candidates) {
+    if (kept == options.keep) break;
+    if (of_family[entries[candidate.entry].family]++ >= options.per_family) continue;
+    out.push_back(candidate);
+    ++kept;
+  }
+  return out;
+}
+
+Verification verify(std::span<const VerifyEntry> entries, const VerifyOptions& options) {
+  Verification out;
+  std::vector<double> p_values;
+  for (std::size_t i = 0; i < entries.size(); ++i) {
+    check_entry(entries[i], i, options.paired);
+    out.effects.push_back(measured(entries[i], options));
+    p_values.push_back(out.effects.back().p_value);
+  }
+  const std::vector<double> adjusted =
+      options.dependent ? benjamini_yekutieli(p_values) : benjamini_hochberg(p_values);
+  for (std::size_t i = 0; i < entries.size(); ++i) {
+    Verified& effect = out.effects[i];
+    effect.adjusted_p_value = adjusted[i];
+    effect.discovery = adjusted[i] <= options.false_discovery_rate;
+    effect.claim = claim_of(effect, options);
+    out.discoveries += effect.discovery;
+  }
+  out.ranking.resize(entries.size());
+  std::iota(out.ranking.begin(), out.ranking.end(), std::size_t{0});
+  std::stable_sort(out.ranking.begin(), out.ranking.end(),
+                   [&](auto i, auto j) { return out.effects[i].bound > out.effects[j].bound; });
+  return out;
+}
+
+Interval placebo_contrast(const at::Tensor& effect_a, const at::Tensor& effect_b, const at::Tensor& placebo_a,
+                          const at::Tensor& placebo_b, double confidence) {
+  if (effect_a.sizes() != placebo_a.sizes() || effect_b.sizes() != placebo_b.sizes()) {
+    throw ShapeError(fmt::format("effects {} and {} do not have the runs of their placebos {} and {}",
+                                 shape_text(effect_a), shape_text(effect_b), shape_text(placebo_a),
+                                 shape_text(placebo_b)));
+  }
+  return welch_interval(differences(values_of(effect_a), values_of(placebo_a)),
+                        differences(values_of(effect_b), values_of(placebo_b)), confidence);
+}
+
+}  // namespace modeldiff
