@@ -77,8 +77,11 @@ struct SoftmaxLoss {
   const std::int32_t* labels;  ///< [rows], readable up to the next multiple of `lanes`
   float smoothing;
   float scale;
-  float* scratch;  ///< [classes rounded up to lanes, lanes]
+  float* scratch;  ///< [kSoftmaxGroups, classes rounded up to lanes, lanes]
 };
+
+/// Groups of `lanes` rows that softmax_loss takes together.
+constexpr std::int64_t kSoftmaxGroups = 4;
 
 struct MlpKernelSet {
   std::int64_t lanes;
@@ -88,6 +91,9 @@ struct MlpKernelSet {
   void (*transpose)(const float* from, std::int64_t rows, std::int64_t columns, float* to);
   /// Sum over the rows of the losses, in nats.
   double (*softmax_loss)(const SoftmaxLoss&);
+  /// to [rows, stride] = the rows `ids` [rows] of `from` [n, width]; what is beyond width is left alone.
+  void (*gather)(const float* from, std::int64_t width, const std::int64_t* ids, std::int64_t rows, float* to,
+                 std::int64_t stride);
   /// sums [columns] (+)= column sums of d [rows, columns]; columns is a multiple of lanes.
   void (*column_sums)(const float* d, std::int64_t stride, std::int64_t rows, std::int64_t columns, bool add,
                       float* sums);

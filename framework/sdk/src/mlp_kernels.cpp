@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <cstring>
 #include <string>
 
 #include "mlp_kernel_set.h"
@@ -315,7 +314,7 @@ class Trainer {
     int64_t widest = 0;
     for (int64_t l = 1; l < training.shape.layers(); ++l) widest = std::max(widest, network_.stride(l));
     for (AlignedFloats& delta : deltas_) delta = AlignedFloats(network_.rows() * widest);
-    scratch_ = AlignedFloats(round_up(training.shape.outputs(), kernels.lanes) * kernels.lanes);
+    scratch_ = AlignedFloats(kSoftmaxGroups * kernels.lanes * round_up(training.shape.outputs(), kernels.lanes));
   }
 
   /// One step; false, with nothing updated, if its mean loss `loss` is not finite.
@@ -332,7 +331,8 @@ class Trainer {
       const int64_t from = batch * part / parts;
       const int64_t rows = batch * (part + 1) / parts - from;
       const int64_t* ids = training_.batch_rows.data() + begin + from;
-      gather(ids, rows);
+      network_.kernels().gather(training_.inputs.data(), training_.shape.inputs(), ids, rows, network_.activations(0),
+                                network_.stride(0));
       network_.forward(network_.activations(0), network_.stride(0), rows);
       loss += std::visit([&](const auto& objective) { return loss_and_delta(objective, ids, rows, batch); }, training_.objective);
       if (part + 1 == parts && !std::isfinite(loss)) return false;
@@ -367,13 +367,6 @@ class Trainer {
     const MlpSgd rule = sgd_ ? *sgd_ : MlpSgd{};
     return {static_cast<float>(training_.learning_rates[s]), static_cast<float>(rule.momentum),
             static_cast<float>(rule.weight_decay), rule.nesterov};
-  }
-
-  void gather(const int64_t* ids, int64_t rows) {
-    const int64_t width = training_.shape.inputs();
-    float* to = network_.activations(0);
-    for (int64_t i = 0; i < rows; ++i)
-      std::memcpy(to + i * network_.stride(0), training_.inputs.data() + ids[i] * width, static_cast<std::size_t>(width) * sizeof(float));
   }
 
   /// Mean loss of these rows as a part of `batch`; the outputs become its gradient.
