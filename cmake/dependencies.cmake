@@ -15,7 +15,6 @@ find_package(LibArchive REQUIRED)
 find_package(CURL REQUIRED)
 find_package(ZLIB REQUIRED)
 
-get_target_property(MODELDIFF_TORCH_INCLUDES torch INTERFACE_INCLUDE_DIRECTORIES)
 list(GET TORCH_INCLUDE_DIRS 0 MODELDIFF_TORCH_ROOT_INCLUDE)
 
 # What every target of ours compiles with.
@@ -38,6 +37,16 @@ add_library(modeldiff_fmt INTERFACE)
 add_library(modeldiff::fmt ALIAS modeldiff_fmt)
 target_include_directories(modeldiff_fmt SYSTEM INTERFACE $<BUILD_INTERFACE:${MODELDIFF_FMT_INCLUDE}>)
 target_compile_definitions(modeldiff_fmt INTERFACE FMT_HEADER_ONLY)
+
+# torch's version macros alone: what the program compares with a plugin's tag, without linking torch.
+set(MODELDIFF_TORCH_VERSION_INCLUDE ${PROJECT_BINARY_DIR}/include_torch_version)
+file(MAKE_DIRECTORY ${MODELDIFF_TORCH_VERSION_INCLUDE}/torch/headeronly)
+file(CREATE_LINK ${MODELDIFF_TORCH_ROOT_INCLUDE}/torch/csrc/api/include/torch/version.h
+     ${MODELDIFF_TORCH_VERSION_INCLUDE}/torch/version.h SYMBOLIC)
+if(EXISTS ${MODELDIFF_TORCH_ROOT_INCLUDE}/torch/headeronly/version.h)
+  file(CREATE_LINK ${MODELDIFF_TORCH_ROOT_INCLUDE}/torch/headeronly/version.h
+       ${MODELDIFF_TORCH_VERSION_INCLUDE}/torch/headeronly/version.h SYMBOLIC)
+endif()
 
 add_library(modeldiff_torch INTERFACE)
 add_library(modeldiff::torch ALIAS modeldiff_torch)

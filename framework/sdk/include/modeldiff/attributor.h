@@ -61,6 +61,9 @@ class MODELDIFF_API Attributor : public Plugin {
   /// What combine needs of one run. A pure function of the request.
   virtual TensorMap score_run(const ScoreRunRequest& request) const = 0;
   virtual Attribution combine(const CombineRequest& request) const = 0;
+  /// Whether combine's scores are the plain mean of every run's tensor "scores" [N, n]: then tests that relabel runs
+  /// are far quicker.
+  virtual bool combines_by_mean() const { return false; }
   /// Bytes of memory that score_run needs at its peak beyond the data.
   virtual double memory_bytes(std::int64_t parameters, std::int64_t examples, std::int64_t queries) const = 0;
 };

@@ -1,0 +1,114 @@
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include "app/verbs.h"
+#include "config/json_schema.h"
+#include "config/nearest.h"
+#include "config/parameter_docs.h"
+
+namespace modeldiff {
+namespace {
+
+std::string advice(const std::string& word, const std::vector<std::string>& names) {
+  if (const auto near = nearest_name(word, names)) return fmt::format("; did you mean '{}'?", *near);
+  return fmt::format("; there are {}", fmt::join(names, ", "));
+}
+
+std::string one_kind(std::string kind) {
+  const std::vector<std::string> kinds(std::begin(kPluginKinds), std::end(kPluginKinds));
+  for (const std::string& known : kinds) {
+    if (kind == known || kind + "s" == known) return known;
+  }
+  throw ConfigError("", fmt::format("there is no kind of plugin '{}'{}", kind, advice(kind, kinds)));
+}
+
+Json to_json(const PluginManifest& plugin) {
+  return {{"kind", plugin.kind},       {"name", plugin.name},     {"version", plugin.version},
+          {"summary", plugin.summary}, {"traits", plugin.traits}, {"file", plugin.file.string()},
+          {"schema", modeldiff::to_json(plugin.schema)}};
+}
+
+int describe(const Globals& globals, const std::string& kind_word, const std::string& name) {
+  const Console console = globals.console();
+  const PluginRegistry plugins = globals.plugins();
+  if (!name.empty()) {
+    const std::string kind = one_kind(kind_word);
+    const PluginManifest* plugin = plugins.find(kind, name);
+    if (!plugin) throw ConfigError("", fmt::format("there is no plugin '{}' of kind '{}'{}", name, kind, advice(name, plugins.names(kind))));
+    if (globals.json) {
+      console.result(to_json(*plugin).dump(2));
+      return kDone;
+    }
+    console.result(fmt::format("{} {} ({})\n{}\n{}\n", console.bold(plugin->name), plugin->version, kind, plugin->summary, console.dim(plugin->file.string())));
+    console.result(text_table(plugin->schema));
+    return kDone;
+  }
+  const std::string only = kind_word.empty() ? "" : one_kind(kind_word);
+  Json list = Json::array();
+  std::string last;
+  for (const PluginManifest* plugin : plugins.plugins()) {
+    if (!only.empty() && plugin->kind != only) continue;
+    if (globals.json) {
+      list.push_back(to_json(*plugin));
+      continue;
+    }
+    if (plugin->kind != last) console.result(fmt::format("{}{}", last.empty() ? "" : "\n", console.bold(plugin->kind)));
+    last = plugin->kind;
+    console.result(fmt::format("  {:<18} {:<6} {}", plugin->name, plugin->version, plugin->summary));
+  }
+  if (globals.json) console.result(list.dump(2));
+  for (const UnusablePlugin& plugin : plugins.unusable()) {
+    console.note(fmt::format("not usable: {}\n  {}", plugin.file.string(), plugin.reason));
+  }
+  return kDone;
+}
+
+}  // namespace
+
+void add_describe(CLI::App& app, const Globals& globals, int& exit_code) {
+  struct Arguments {
+    std::string kind, name;
+  };
+  auto arguments = std::make_shared<Arguments>();
+  CLI::App* verb = app.add_subcommand("describe", "Print the plugins there are, or the parameters of one");
+  verb->add_option("kind", arguments->kind, "datasets, models, algorithms, attributors, proposers or evaluations");
+  verb->add_option("name", arguments->name, "A plugin of that kind");
+  verb->callback([=, &globals, &exit_code] { exit_code = describe(globals, arguments->kind, arguments->name); });
+}
+
+void add_schema(CLI::App& app, const Globals& globals, int& exit_code) {
+  auto markdown = std::make_shared<bool>(false);
+  CLI::App* verb = app.add_subcommand("schema", "Print the JSON Schema of experiment files, for editors");
+  verb->add_flag("--markdown", *markdown, "The reference of all keys as Markdown instead");
+  verb->callback([=, &globals, &exit_code] {
+    const PluginRegistry plugins = globals.plugins();
+    globals.console().result(*markdown ? markdown_reference(experiment_schema(), plugins)
+                                       : experiment_json_schema(experiment_schema(), plugins).dump(2));
+    exit_code = kDone;
+  });
+}
+
+void add_check(CLI::App& app, const Globals& globals, int& exit_code) {
+  auto arguments = std::make_shared<ExperimentArguments>();
+  auto print = std::make_shared<bool>(false);
+  CLI::App* verb = app.add_subcommand("check", "Check an experiment file without running anything");
+  arguments->add_to(*verb);
+  verb->add_flag("--resolved", *print, "Print the complete description, with all defaults");
+  verb->callback([=, &globals, &exit_code] {
+    const PluginRegistry plugins = globals.plugins();
+    const std::vector<Experiment> experiments = arguments->load(globals, plugins);
+    Json out = Json::array();
+    for (const Experiment& experiment : experiments) {
+      out.push_back({{"name", experiment.name}, {"description", experiment.description}});
+    }
+    if (globals.json || *print) {
+      globals.console().result((out.size() == 1 ? out.front() : out).dump(2));
+    } else {
+      globals.console().result(fmt::format("{}: {} {}", arguments->file.string(), globals.console().green("valid"),
+                                           experiments.size() == 1 ? "" : fmt::format("({} experiments)", experiments.size())));
+    }
+    exit_code = kDone;
+  });
+}
+
+}  // namespace modeldiff

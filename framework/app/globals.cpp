@@ -1,0 +1,49 @@
+#include <fmt/format.h>
+
+#include "app/verbs.h"
+#include "modeldiff/plugin.h"
+
+namespace modeldiff {
+namespace {
+
+/// Where the program's own files are: beside it in a build, below the prefix when installed.
+std::filesystem::path first_that_exists(std::initializer_list<std::filesystem::path> candidates) {
+  for (const auto& candidate : candidates) {
+    if (std::filesystem::is_directory(candidate)) return candidate;
+  }
+  return {};
+}
+
+}  // namespace
+
+PluginRegistry Globals::plugins() const {
+  return PluginRegistry(modeldiff::plugin_folders(plugin_folders), MODELDIFF_ABI_TAG);
+}
+
+DataSearch Globals::data(const std::filesystem::path& experiment_folder) const {
+  std::vector<std::filesystem::path> roots = data_folders;
+  for (const auto& root : DataSearch::from_environment(experiment_folder).roots()) roots.push_back(root);
+  return DataSearch(roots);
+}
+
+std::vector<std::filesystem::path> Globals::preset_folders() const {
+  const std::filesystem::path bin = program.parent_path();
+  const auto folder = first_that_exists({bin / "../share/modeldiff/configs", bin / "../../configs", "configs"});
+  return folder.empty() ? std::vector<std::filesystem::path>{} : std::vector{folder};
+}
+
+void ExperimentArguments::add_to(CLI::App& verb) {
+  verb.add_option("experiment", file, "The experiment file (YAML)")->required()->type_name("FILE");
+  verb.add_option("--set", options.overrides, "Replace a value: --set algorithms.A.lr=0.05 (repeatable)")
+      ->type_name("PATH=VALUE")->take_all()->allow_extra_args(false);
+  verb.add_option("--sweep", options.sweeps, "One experiment for each value: --sweep seed=0..9 (repeatable)")
+      ->type_name("PATH=VALUES")->take_all()->allow_extra_args(false);
+}
+
+std::vector<Experiment> ExperimentArguments::load(const Globals& globals, const PluginCatalog& plugins) const {
+  ExperimentOptions all = options;
+  all.preset_folders = globals.preset_folders();
+  return load_experiments(file, all, plugins);
+}
+
+}  // namespace modeldiff

@@ -1,0 +1,38 @@
+#pragma once
+
+#include <chrono>
+#include <map>
+#include <string>
+
+#include "app/console.h"
+#include "app/durations.h"
+#include "workers/pool.h"
+
+namespace modeldiff {
+
+/// Tells a person how far a run is: one line drawn over itself on a terminal, a line each 30 s elsewhere.
+class RunProgress {
+ public:
+  /// @param left cells to be made
+  RunProgress(const Console& console, const Plan& plan, const std::vector<bool>& done, Durations& durations, int workers);
+  ~RunProgress();
+
+  void on_event(const PoolEvent& event);
+
+ private:
+  void draw(bool final_line);
+  void clear_line();
+
+  const Console& console_;
+  const Plan& plan_;
+  Durations& durations_;
+  int workers_;
+  std::vector<bool> done_;
+  std::size_t total_ = 0, made_ = 0;
+  std::map<std::size_t, double> running_;  // cell -> share done
+  std::string current_;
+  std::chrono::steady_clock::time_point start_, last_draw_;
+  bool drawn_ = false;
+};
+
+}  // namespace modeldiff

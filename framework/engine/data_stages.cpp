@@ -1,0 +1,210 @@
+#include <ATen/ATen.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <unordered_set>
+
+#include "engine/artifacts.h"
+#include "engine/stages.h"
+#include "modeldiff/attributor.h"
+#include "modeldiff/core/random.h"
+#include "training/wrappers.h"
+
+namespace modeldiff {
+namespace {
+
+void add_part(TensorMap& tensors, const std::string& part, const Examples& examples) {
+  tensors.emplace(part + ".inputs", examples.inputs);
+  tensors.emplace(part + ".targets", examples.targets);
+  if (examples.groups.defined()) tensors.emplace(part + ".groups", examples.groups);
+  if (examples.planted.defined()) tensors.emplace(part + ".planted", examples.planted);
+}
+
+/// Rows of the test set in a random order, each content once.
+class Draw {
+ public:
+  Draw(const Examples& test, std::uint64_t seed) : test_(test), left_(RandomStream(seed).permutation(test.size())) {
+    std::unordered_set<std::string> seen;
+    const at::Tensor inputs = test.inputs.contiguous();
+    const auto bytes = static_cast<std::size_t>(inputs.nbytes() / std::max<std::int64_t>(1, test.size()));
+    const auto* data = static_cast<const char*>(inputs.const_data_ptr());
+    const std::size_t before = left_.size();
+    std::erase_if(left_, [&](std::int64_t row) {
+      return !seen.insert(sha256({data + static_cast<std::size_t>(row) * bytes, bytes})).second;
+    });
+    duplicates_ = static_cast<std::int64_t>(before - left_.size());
+  }
+
+  std::int64_t duplicates() const { return duplicates_; }
+  std::int64_t left() const { return static_cast<std::int64_t>(left_.size()); }
+
+  /// The first `count` rows that fit, removed from those that are left.
+  template <typename Fits>
+  std::vector<std::int64_t> take(std::int64_t count, Fits&& fits) {
+    std::vector<std::int64_t> taken;
+    std::erase_if(left_, [&](std::int64_t row) {
+      if (static_cast<std::int64_t>(taken.size()) >= count || !fits(row)) return false;
+      taken.push_back(row);
+      return true;
+    });
+    return taken;
+  }
+
+  bool planted(std::int64_t row) const { return test_.planted.defined() && test_.planted[row].item<bool>(); }
+  std::int64_t label(std::int64_t row) const { return test_.targets[row].item<std::int64_t>(); }
+
+ private:
+  const Examples& test_;
+  std::vector<std::int64_t> left_;
+  std::int64_t duplicates_ = 0;
+};
+
+std::vector<std::int64_t> draw_queries(Draw& draw, const DataFacts& facts, const Json& config) {
+  const auto count = config.at("count").get<std::int64_t>();
+  const std::int64_t planted = config.at("planted").is_null() ? -1 : config.at("planted").get<std::int64_t>();
+  if (planted > count) throw ConfigError("planted", fmt::format("must be at most count ({}), got {}", count, planted));
+  std::vector<std::int64_t> rows;
+  const auto append = [&](std::vector<std::int64_t> more) { rows.insert(rows.end(), more.begin(), more.end()); };
+  const bool chosen = planted >= 0;
+  if (chosen) append(draw.take(planted, [&](std::int64_t row) { return draw.planted(row); }));
+  const std::int64_t marked = static_cast<std::int64_t>(rows.size());
+  const auto plain = [&](std::int64_t row) { return !chosen || !draw.planted(row); };
+  if (config.at("balanced").get<bool>()) {
+    if (facts.task != Task::classification) throw ConfigError("balanced", "needs classes, and the data set has none");
+    for (std::int64_t c = 0; c < facts.outputs; ++c) {
+      const std::int64_t share = (count - marked) / facts.outputs + (c < (count - marked) % facts.outputs ? 1 : 0);
+      append(draw.take(share, [&](std::int64_t row) { return draw.label(row) == c && plain(row); }));
+    }
+  } else {
+    append(draw.take(count - marked, plain));
+  }
+  if (static_cast<std::int64_t>(rows.size()) < count || (chosen && marked < planted)) {
+    throw ConfigError("count", fmt::format("asks for {} queries{}, the test set has only {} that fit", count,
+                                           chosen ? fmt::format(", {} of them planted", planted) : "", rows.size()));
+  }
+  std::sort(rows.begin(), rows.end());
+  return rows;
+}
+
+double memory_limit() {
+  const char* text = std::getenv("MODELDIFF_MEMORY_LIMIT");
+  return text ? std::atof(text) : 0;
+}
+
+void require_memory(double needed, const std::string& path, const std::string& what) {
+  const double limit = memory_limit();
+  constexpr double kGiB = 1024.0 * 1024 * 1024;
+  if (limit <= 0 || needed <= limit) return;
+  throw ConfigError(path, fmt::format("{} needs about {:.1f} GiB of memory, and a worker may have {:.1f} GiB; "
+                                      "use fewer workers, a smaller size, or raise limits.memory_gib",
+                                      what, needed / kGiB, limit / kGiB));
+}
+
+/// Runs a check of a part of the file, so that its errors name their place.
+template <typename Check>
+void at_path(const std::string& path, Check&& check) {
+  try {
+    check();
+  } catch (const ConfigError& e) {
+    std::vector<Diagnostic> placed = e.diagnostics();
+    for (Diagnostic& d : placed) d.path = d.path.empty() ? path : path + "." + d.path;
+    throw ConfigError(std::move(placed));
+  }
+}
+
+}  // namespace
+
+void make_dataset(Workspace& workspace, const Cell& cell, Publication& out, Progress&) {
+  const Json& config = workspace.config(cell);
+  const auto source = workspace.plugin<DatasetSource>("datasets", config);
+  Dataset data = apply_wrappers(source->load(workspace), DatasetParams::schema().read(config), cell.own.at("seed").get<std::uint64_t>());
+  if (data.train.size() == 0 || data.test.size() == 0) {
+    throw DataError(fmt::format("data set '{}' has {} training and {} test examples; both are needed", data.facts.name,
+                                data.train.size(), data.test.size()));
+  }
+  TensorMap tensors;
+  add_part(tensors, "train", data.train);
+  add_part(tensors, "test", data.test);
+  add_tensors(out, "data.safetensors", tensors);
+  Json facts = to_json(data.facts);
+  facts["train"] = data.train.size();
+  facts["test"] = data.test.size();
+  out.add_json("facts.json", facts);
+}
+
+void make_preflight(Workspace& workspace, const Cell& cell, Publication& out, Progress& progress) {
+  const Json& config = workspace.config(cell);
+  const Dataset& data = workspace.dataset(cell);
+  Json facts{{"algorithms", Json::object()}};
+  std::int64_t parameters = 0;
+  for (const auto& [name, params] : config.at("algorithms").items()) {
+    progress.check_stop();
+    at_path("algorithms." + name, [&] {
+      const std::string other = params.value("dataset", "");
+      const Dataset& own = other.empty() ? data : workspace.dataset(cell, "dataset " + other);
+      const auto algorithm = workspace.plugin<LearningAlgorithm>("algorithms", params);
+      const Predictor predictor = algorithm->predictor(own.facts, {}, workspace);
+      parameters = std::max(parameters, predictor.model->parameters().count());
+      const double bytes = algorithm->memory_bytes(own.facts, own.train.size(), workspace);
+      require_memory(bytes, "", "a training run");
+      facts["algorithms"][name] = {{"parameters", predictor.model->parameters().count()},
+                                   {"forward_flops", predictor.model->forward_flops()},
+                                   {"memory_bytes", bytes}};
+    });
+  }
+  if (!config.at("attribute").empty()) {
+    at_path("attribute", [&] {
+      const auto attributor = workspace.plugin<Attributor>("attributors", config.at("attribute"));
+      const double bytes = attributor->memory_bytes(parameters, data.train.size(), cell.own.at("queries").get<std::int64_t>());
+      require_memory(bytes, "", "the attribution of a run");
+      facts["attribute"] = {{"memory_bytes", bytes}};
+    });
+  }
+  for (std::size_t i = 0; i < config.at("propose").size(); ++i) {
+    const Json& params = config.at("propose")[i];
+    at_path(fmt::format("propose[{}]", i), [&] {
+      const auto name = params.at("plugin").get<std::string>();
+      if (workspace.traits("proposers", name).value("data", "") == "images" && !data.facts.images()) {
+        throw ConfigError("", fmt::format("proposer '{}' changes images, and data set '{}' is a table of {} columns", name,
+                                          data.facts.name, data.facts.input_shape.front()));
+      }
+      if (data.facts.task != Task::classification) {
+        throw ConfigError("", fmt::format("effects are changes of class probabilities, and data set '{}' has no classes", data.facts.name));
+      }
+      workspace.plugin<Plugin>("proposers", params);
+    });
+  }
+  for (std::size_t i = 0; i < config.at("evaluate").size(); ++i) {
+    at_path(fmt::format("evaluate[{}]", i), [&] { workspace.plugin<Plugin>("evaluations", config.at("evaluate")[i]); });
+  }
+  out.add_json("preflight.json", facts);
+}
+
+void make_split(Workspace& workspace, const Cell& cell, Publication& out, Progress&) {
+  const Json& config = workspace.config(cell);
+  const Dataset& data = workspace.dataset(cell);
+  Draw draw(data.test, cell.own.at("seed").get<std::uint64_t>());
+  std::vector<std::int64_t> queries;
+  at_path("queries", [&] { queries = draw_queries(draw, data.facts, config.at("queries")); });
+  const auto any = [](std::int64_t) { return true; };
+  const auto take = [&](const Json& wanted, const char* section) {
+    const std::int64_t count = wanted.is_null() ? draw.left() : wanted.get<std::int64_t>();
+    if (count > draw.left() || (wanted.is_null() && count == 0)) {
+      throw ConfigError(section, fmt::format("{} asks for {} test examples, and only {} are left after the parts before it",
+                                             section, wanted.is_null() ? "the remaining" : std::to_string(count), draw.left()));
+    }
+    std::vector<std::int64_t> rows = draw.take(count, any);
+    std::sort(rows.begin(), rows.end());
+    return rows;
+  };
+  const std::vector<std::int64_t> screen = take(config.at("screen"), "screen.images");
+  const std::vector<std::int64_t> verify = take(config.at("verify"), "verify.images");
+  add_tensors(out, "split.safetensors", {{"queries", at::tensor(queries, at::kLong)},
+                                         {"screen", at::tensor(screen, at::kLong)},
+                                         {"verify", at::tensor(verify, at::kLong)}});
+  out.add_json("split.json", {{"queries", queries.size()}, {"screen", screen.size()}, {"verify", verify.size()},
+                              {"duplicates_left_out", draw.duplicates()}});
+}
+
+}  // namespace modeldiff

@@ -1,0 +1,52 @@
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "engine/workspace.h"
+#include "modeldiff/proposer.h"
+
+/// Transformations in artifacts, and their effects on runs.
+namespace modeldiff {
+
+/// NAME.json and NAME.safetensors, whose tensors are named INDEX.TENSOR.
+void write_transformations(Publication& out, const std::vector<Transformation>& transformations,
+                           const std::string& name = "transformations");
+std::vector<Transformation> read_transformations(const Artifact& artifact, const std::string& name = "transformations");
+
+/// Transformations together with the plugins that apply them.
+class ProposalSet {
+ public:
+  /// Of all artifacts that a cell reads under a name, one after another.
+  ProposalSet(const Workspace& workspace, const Cell& cell, const std::string& input,
+              const std::string& name = "transformations");
+
+  std::size_t size() const { return transformations_.size(); }
+  const Transformation& operator[](std::size_t index) const { return transformations_[index]; }
+  const Proposer& proposer(std::size_t index) const { return *proposers_.at(transformations_[index].proposer); }
+  /// @param images [n, C, H, W] float32 in [0, 1] @return the same, checked to be so
+  /// @throws PluginError when the plugin gives another shape or leaves [0, 1]
+  at::Tensor apply(std::size_t index, const at::Tensor& images) const;
+
+ private:
+  std::vector<Transformation> transformations_;
+  std::map<std::string, std::unique_ptr<Proposer>> proposers_;
+};
+
+/// The runs of an effects cell, stacked.
+class EffectRuns {
+ public:
+  EffectRuns(Workspace& workspace, const Cell& cell);
+
+  /// @return [runs, n, classes] float32
+  at::Tensor logits(const at::Tensor& images) const;
+  at::Tensor probabilities(const at::Tensor& images) const;
+
+ private:
+  Predictor predictor_;
+  Weights stacked_;
+};
+
+}  // namespace modeldiff

@@ -1,0 +1,32 @@
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "config/expect.h"
+#include "modeldiff/core/json.h"
+#include "planning/plan.h"
+#include "store/store.h"
+
+namespace modeldiff {
+
+/// A cell that could not be made, or could not because of another.
+struct MissingCell {
+  std::size_t cell = 0;
+  /// "data", "crash", ...; "blocked" when a cell before it is missing.
+  std::string kind;
+  std::string message;
+};
+
+/// Everything that an experiment found, from the artifacts there are. Each part names the artifact it comes from under
+/// `artifact`; parts of missing artifacts are absent.
+///   experiment, question, variant, description, dataset, split, algorithms, attribute, compare, screen, verify,
+///   evaluate, missing, expect, provenance
+Json collect_result(const Plan& plan, const Store& store, const std::vector<MissingCell>& missing,
+                    const std::vector<Expectation>& expectations);
+
+/// The first lines a person reads: what was found, in words with its numbers.
+std::vector<std::string> verdict(const Json& result);
+
+}  // namespace modeldiff
