@@ -196,6 +196,8 @@ at::Tensor batch_norm(Pass& pass, const Model& model, const Weights& weights, co
   return batch_norm_relu(x, tensors, {pass.training, relu, kBatchNormMomentum, kBatchNormEpsilon});
 }
 
+at::Tensor relu(const Pass& pass, at::Tensor x) { return pass.tape ? x.relu() : x.relu_(); }
+
 void add_batch_norm(ParameterLayout& parameters, ParameterLayout& buffers, const std::string& name, std::int64_t channels) {
   parameters.add(name + ".weight", {channels});
   parameters.add(name + ".bias", {channels});

@@ -76,6 +76,8 @@ MODELDIFF_API at::Tensor conv2d(Pass& pass, const Model& model, const Weights& w
 /// for any number of threads; others at::batch_norm.
 MODELDIFF_API at::Tensor batch_norm(Pass& pass, const Model& model, const Weights& weights, const std::string& name,
                                     const at::Tensor& x, bool relu);
+/// max(x, 0). `x` is the output of a layer that nobody else reads: it is overwritten unless a tape holds it.
+MODELDIFF_API at::Tensor relu(const Pass& pass, at::Tensor x);
 /// Adds the entries of batch_norm() to the layouts of a model under construction.
 MODELDIFF_API void add_batch_norm(ParameterLayout& parameters, ParameterLayout& buffers, const std::string& name,
                                   std::int64_t channels);
