@@ -45,7 +45,7 @@ struct ExpectationResult {
   SourceLocation where;
 };
 
-/// @param section the map under `expect:`. A bare number, boolean or word is a condition too: equal to it.
+/// @param section the map under `expect:`. A bare number or boolean is a condition too: equal to it.
 /// @throws ConfigError with all conditions that cannot be read
 std::vector<Expectation> parse_expectations(const Value& section);
 

@@ -18,6 +18,7 @@ namespace modeldiff {
 
 inline constexpr std::size_t kYamlMaxBytes = 4 << 20;
 inline constexpr int kYamlMaxDepth = 64;
+inline constexpr std::size_t kYamlMaxKeys = 10'000;  // of one map
 /// Of the whole file, with every alias counted as often as it is used.
 inline constexpr std::int64_t kYamlMaxValues = 500'000;
 
