@@ -1,12 +1,14 @@
-// How many small MLPs a second the kernels of mlp_kernels.h train, one model at a time on each thread.
+// How many small MLPs a second the kernels of mlp_kernels.h train, one model at a time on each
+// thread.
 //
 //   train_many digits --input FILE [--expected FILE] [--threads N] [--repeat N] [--set NAME]
-//   train_many p0|p1 [--models N] [...]     the nets of the planted-difference experiments on drawn data
-//   train_many peak                         multiply-adds a second of one core, as the limit
+//   train_many p0|p1 [--models N] [...]     the nets of the planted-difference experiments on drawn
+//   data train_many peak                         multiply-adds a second of one core, as the limit
 //
-// FILE of `digits` is a safetensors file with train_x, train_y, test_x, test_y, order i32 [epochs, models, rows] and the
-// initial weights 0.weight, 0.bias, 2.weight, 2.bias [models, ...]; `--expected` has the trained weights of another
-// program under the same names. Prints one JSON line.
+// FILE of `digits` is a safetensors file with train_x, train_y, test_x, test_y, order i32 [epochs,
+// models, rows] and the initial weights 0.weight, 0.bias, 2.weight, 2.bias [models, ...];
+// `--expected` has the trained weights of another program under the same names. Prints one JSON
+// line.
 
 #include <sys/resource.h>
 
@@ -16,9 +18,7 @@
 #include <cmath>
 #include <cstdint>
 #include <cstring>
-#include <fstream>
 #include <iostream>
-#include <map>
 #include <nlohmann/json.hpp>
 #include <random>
 #include <stdexcept>
@@ -27,6 +27,7 @@
 #include <vector>
 
 #include "modeldiff/mlp_kernels.h"
+#include "store/safetensors.h"
 
 namespace {
 
@@ -36,6 +37,7 @@ using modeldiff::MlpSgd;
 using modeldiff::MlpShape;
 using modeldiff::MlpState;
 using modeldiff::MlpTraining;
+using modeldiff::SafetensorsFile;
 using nlohmann::json;
 using std::int64_t;
 
@@ -56,55 +58,40 @@ Options parse(int argc, char** argv) {
   for (int i = 2; i + 1 < argc; i += 2) {
     const std::string key = argv[i];
     const std::string value = argv[i + 1];
-    if (key == "--input") o.input = value;
-    else if (key == "--expected") o.expected = value;
-    else if (key == "--threads") o.threads = std::stoll(value);
-    else if (key == "--repeat") o.repeat = std::stoll(value);
-    else if (key == "--models") o.models = std::stoll(value);
+    if (key == "--input")
+      o.input = value;
+    else if (key == "--expected")
+      o.expected = value;
+    else if (key == "--threads")
+      o.threads = std::stoll(value);
+    else if (key == "--repeat")
+      o.repeat = std::stoll(value);
+    else if (key == "--models")
+      o.models = std::stoll(value);
     else if (key == "--set") {
       for (const MlpInstructionSet set : modeldiff::mlp_instruction_sets())
         if (to_string(set) == value) o.set = set;
-    } else throw std::invalid_argument("unknown option " + key);
+    } else
+      throw std::invalid_argument("unknown option " + key);
   }
   return o;
 }
 
-/// The tensors of a safetensors file: 8 bytes of header length, a JSON header, raw little-endian data.
-class TensorFile {
- public:
-  explicit TensorFile(const std::string& path) {
-    std::ifstream file(path, std::ios::binary);
-    if (!file) throw std::runtime_error("cannot read " + path);
-    std::uint64_t length = 0;
-    file.read(reinterpret_cast<char*>(&length), sizeof length);
-    std::string header(length, ' ');
-    file.read(header.data(), static_cast<std::streamsize>(length));
-    header_ = json::parse(header);
-    bytes_.assign(std::istreambuf_iterator<char>(file), {});
-  }
-
-  std::vector<int64_t> shape(const std::string& name) const { return header_.at(name).at("shape"); }
-
-  template <typename T>
-  std::vector<T> read(const std::string& name) const {
-    const std::size_t begin = header_.at(name).at("data_offsets").at(0);
-    const std::size_t end = header_.at(name).at("data_offsets").at(1);
-    std::vector<T> values((end - begin) / sizeof(T));
-    std::memcpy(values.data(), bytes_.data() + begin, end - begin);
-    return values;
-  }
-
- private:
-  json header_;
-  std::vector<char> bytes_;
-};
+/// All elements of a tensor of type T.
+template <typename T>
+std::vector<T> values(const SafetensorsFile& file, const std::string& name) {
+  const modeldiff::TensorView& tensor = file.tensor(name);
+  std::vector<T> out(tensor.bytes / sizeof(T));
+  std::memcpy(out.data(), tensor.data, tensor.bytes);
+  return out;
+}
 
 /// Many training runs of one shape on one data set.
 struct Work {
   MlpShape shape;
   std::vector<float> inputs;
   std::vector<int64_t> labels;
-  std::vector<std::vector<float>> initial;      ///< per model
+  std::vector<std::vector<float>> initial;       ///< per model
   std::vector<std::vector<int64_t>> batch_rows;  ///< per model
   std::vector<int64_t> batch_offsets;
   std::vector<double> learning_rates;
@@ -112,7 +99,8 @@ struct Work {
 
   int64_t models() const { return static_cast<int64_t>(initial.size()); }
 
-  /// Multiplications and additions of the products of one run, nothing counted for what need not be computed.
+  /// Multiplications and additions of the products of one run, nothing counted for what need not be
+  /// computed.
   double flops() const {
     double weights = 0;
     for (int64_t l = 0; l < shape.layers(); ++l)
@@ -135,7 +123,8 @@ std::vector<std::vector<float>> trained(const Work& work, const Options& o) {
                                  .learning_rates = work.learning_rates,
                                  .optimizer = work.optimizer};
       MlpState state{.parameters = work.initial[i]};
-      if (train_mlp(training, state, losses, o.set)) throw std::runtime_error("a loss is not finite");
+      if (train_mlp(training, state, losses, o.set))
+        throw std::runtime_error("a loss is not finite");
       out[i] = std::move(state.parameters);
     }
   };
@@ -165,19 +154,27 @@ json measure(const Work& work, const Options& o, std::vector<std::vector<float>>
     const double cpu_before = cpu_seconds();
     const auto before = std::chrono::steady_clock::now();
     out = trained(work, o);
-    seconds.push_back(std::chrono::duration<double>(std::chrono::steady_clock::now() - before).count());
+    seconds.push_back(
+        std::chrono::duration<double>(std::chrono::steady_clock::now() - before).count());
     cpu.push_back(cpu_seconds() - cpu_before);
   }
   const double wall = median(seconds);
   const double models = static_cast<double>(work.models());
-  return {{"task", o.task}, {"set", to_string(o.set)}, {"threads", o.threads}, {"models", work.models()},
-          {"seconds", wall}, {"cpu_seconds", median(cpu)}, {"all_seconds", seconds}, {"throughput", models / wall},
-          {"unit", "models/s"}, {"gflops", models * work.flops() / wall / 1e9},
+  return {{"task", o.task},
+          {"set", to_string(o.set)},
+          {"threads", o.threads},
+          {"models", work.models()},
+          {"seconds", wall},
+          {"cpu_seconds", median(cpu)},
+          {"all_seconds", seconds},
+          {"throughput", models / wall},
+          {"unit", "models/s"},
+          {"gflops", models * work.flops() / wall / 1e9},
           {"gflops_per_cpu", models * work.flops() / median(cpu) / 1e9}};
 }
 
-double accuracy(const Work& work, const std::vector<std::vector<float>>& parameters, const std::vector<float>& inputs,
-                const std::vector<int64_t>& labels) {
+double accuracy(const Work& work, const std::vector<std::vector<float>>& parameters,
+                const std::vector<float>& inputs, const std::vector<int64_t>& labels) {
   const int64_t classes = work.shape.outputs();
   int64_t right = 0;
   std::vector<float> z(labels.size() * static_cast<std::size_t>(classes));
@@ -194,29 +191,31 @@ double accuracy(const Work& work, const std::vector<std::vector<float>>& paramet
 const std::vector<std::string> kNames = {"0.weight", "0.bias", "2.weight", "2.bias"};
 
 /// The stacked tensors of `kNames` as one flat vector a model.
-std::vector<std::vector<float>> flat_models(const TensorFile& file) {
-  const int64_t models = file.shape(kNames[0])[0];
+std::vector<std::vector<float>> flat_models(const SafetensorsFile& file) {
+  const int64_t models = file.tensor(kNames[0]).shape[0];
   std::vector<std::vector<float>> out(static_cast<std::size_t>(models));
   for (const std::string& name : kNames) {
-    const std::vector<float> all = file.read<float>(name);
+    const std::vector<float> all = values<float>(file, name);
     const int64_t size = static_cast<int64_t>(all.size()) / models;
-    for (int64_t i = 0; i < models; ++i) out[i].insert(out[i].end(), all.begin() + i * size, all.begin() + (i + 1) * size);
+    for (int64_t i = 0; i < models; ++i)
+      out[i].insert(out[i].end(), all.begin() + i * size, all.begin() + (i + 1) * size);
   }
   return out;
 }
 
 json digits(const Options& o) {
   constexpr int64_t kBatch = 64;
-  const TensorFile file(o.input);
-  const auto order_shape = file.shape("order");
-  const auto order = file.read<std::int32_t>("order");
+  const SafetensorsFile file(o.input);
+  const auto order_shape = file.tensor("order").shape;
+  const auto order = values<std::int32_t>(file, "order");
   const int64_t epochs = order_shape[0], models = order_shape[1], rows = order_shape[2];
   const int64_t steps = rows / kBatch;  // the last, short batch is dropped
 
   Work work;
-  work.shape.widths = {file.shape("0.weight")[2], file.shape("0.weight")[1], file.shape("2.weight")[1]};
-  work.inputs = file.read<float>("train_x");
-  work.labels = file.read<int64_t>("train_y");
+  work.shape.widths = {file.tensor("0.weight").shape[2], file.tensor("0.weight").shape[1],
+                       file.tensor("2.weight").shape[1]};
+  work.inputs = values<float>(file, "train_x");
+  work.labels = values<int64_t>(file, "train_y");
   work.initial = flat_models(file);
   work.optimizer = {.momentum = 0.9};
   work.learning_rates.assign(static_cast<std::size_t>(epochs * steps), 0.05);
@@ -230,13 +229,15 @@ json digits(const Options& o) {
 
   std::vector<std::vector<float>> out;
   json result = measure(work, o, out);
-  result["test_accuracy"] = accuracy(work, out, file.read<float>("test_x"), file.read<int64_t>("test_y"));
+  result["test_accuracy"] =
+      accuracy(work, out, values<float>(file, "test_x"), values<int64_t>(file, "test_y"));
   if (!o.expected.empty()) {
-    const auto expected = flat_models(TensorFile(o.expected));
+    const auto expected = flat_models(SafetensorsFile(o.expected));
     double largest = 0, largest_weight = 0;
     for (std::size_t m = 0; m < out.size(); ++m)
       for (std::size_t i = 0; i < out[m].size(); ++i) {
-        largest = std::max(largest, std::abs(static_cast<double>(out[m][i]) - static_cast<double>(expected[m][i])));
+        largest = std::max(largest, std::abs(static_cast<double>(out[m][i]) -
+                                             static_cast<double>(expected[m][i])));
         largest_weight = std::max(largest_weight, std::abs(static_cast<double>(expected[m][i])));
       }
     result["largest_difference"] = largest;
@@ -245,7 +246,8 @@ json digits(const Options& o) {
   return result;
 }
 
-/// `examples` drawn images of ten classes, each class around its own mean; 20 epochs of batches of 50.
+/// `examples` drawn images of ten classes, each class around its own mean; 20 epochs of batches
+/// of 50.
 json planted(const Options& o, int64_t inputs, int64_t examples) {
   constexpr int64_t kBatch = 50, kEpochs = 20, kClasses = 10, kHidden = 64;
   std::mt19937_64 random(0);
@@ -256,7 +258,8 @@ json planted(const Options& o, int64_t inputs, int64_t examples) {
   for (float& m : means) m = 0.3f * normal(random);
   for (int64_t i = 0; i < examples; ++i) {
     work.labels.push_back(i % kClasses);
-    for (int64_t k = 0; k < inputs; ++k) work.inputs.push_back(means[(i % kClasses) * inputs + k] + 0.3f * normal(random));
+    for (int64_t k = 0; k < inputs; ++k)
+      work.inputs.push_back(means[(i % kClasses) * inputs + k] + 0.3f * normal(random));
   }
   const int64_t steps = kEpochs * examples / kBatch;
   for (int64_t s = 0; s <= steps; ++s) work.batch_offsets.push_back(s * kBatch);
@@ -306,7 +309,8 @@ json peak(const Options& o) {
   constexpr int64_t kRounds = 20'000'000;
   std::vector<double> seconds;
   for (int64_t r = 0; r < o.repeat; ++r) seconds.push_back(peak_seconds(kRounds));
-  return {{"task", "peak"}, {"set", "avx2"}, {"gflops", 12.0 * 16 * kRounds / median(seconds) / 1e9}};
+  return {
+      {"task", "peak"}, {"set", "avx2"}, {"gflops", 12.0 * 16 * kRounds / median(seconds) / 1e9}};
 }
 #else
 json peak(const Options&) { throw std::runtime_error("peak is written for x86-64 only"); }

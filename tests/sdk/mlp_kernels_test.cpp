@@ -2,11 +2,12 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <limits>
+#include <optional>
 #include <random>
-#include <string>
 #include <utility>
 #include <vector>
 
@@ -18,7 +19,7 @@ namespace {
 using std::int64_t;
 using Doubles = std::vector<double>;
 
-// ---- the same training in plain double loops ------------------------------------------------------------------------
+// ---- the same training in plain double loops ----
 
 /// Loss of one batch and its gradient with respect to the flat parameters.
 struct Reference {
@@ -26,7 +27,8 @@ struct Reference {
 
   Doubles outputs(const Doubles& parameters, int64_t row) const {
     const auto& widths = training.shape.widths;
-    Doubles x(training.inputs.begin() + row * widths[0], training.inputs.begin() + (row + 1) * widths[0]);
+    Doubles x(training.inputs.begin() + row * widths[0],
+              training.inputs.begin() + (row + 1) * widths[0]);
     std::size_t at = 0;
     for (int64_t l = 0; l < training.shape.layers(); ++l) {
       Doubles y(static_cast<std::size_t>(widths[l + 1]), 0.0);
@@ -47,12 +49,14 @@ struct Reference {
       for (const double value : z) sum += std::exp(value);
       for (std::size_t c = 0; c < z.size(); ++c) {
         const bool labelled = static_cast<int64_t>(c) == entropy->labels[row];
-        const double wanted = (labelled ? 1 - entropy->label_smoothing : 0) + entropy->label_smoothing / z.size();
+        const double wanted =
+            (labelled ? 1 - entropy->label_smoothing : 0) + entropy->label_smoothing / z.size();
         loss += wanted * (std::log(sum) - z[c]);
       }
     } else {
       const auto& targets = std::get<MlpSquaredError>(training.objective).targets;
-      for (std::size_t c = 0; c < z.size(); ++c) loss += std::pow(z[c] - targets[row * z.size() + c], 2) / z.size();
+      for (std::size_t c = 0; c < z.size(); ++c)
+        loss += std::pow(z[c] - targets[row * z.size() + c], 2) / z.size();
     }
     return loss;
   }
@@ -84,9 +88,10 @@ struct Reference {
   }
 };
 
-// ---- a small training run -------------------------------------------------------------------------------------------
+// ---- a small training run ----
 
-/// Owns what an MlpTraining points to. Drawn data; batches of `batch` rows in turn, the last one short.
+/// Owns what an MlpTraining points to. Drawn data; batches of `batch` rows in turn, the last one
+/// short.
 struct Run {
   std::vector<float> inputs;
   std::vector<int64_t> labels;
@@ -103,17 +108,20 @@ struct Run {
     std::mt19937 random(7);
     std::normal_distribution<float> normal;
     for (int64_t i = 0; i < examples * widths.front(); ++i) inputs.push_back(normal(random));
-    for (int64_t i = 0; i < examples; ++i) labels.push_back(static_cast<int64_t>(random() % widths.back()));
+    for (int64_t i = 0; i < examples; ++i)
+      labels.push_back(static_cast<int64_t>(random() % widths.back()));
     for (int64_t i = 0; i < examples * widths.back(); ++i) targets.push_back(normal(random));
     for (int64_t e = 0; e < epochs; ++e)
       for (int64_t i = 0; i < examples; ++i) {
         rows.push_back((i * 7 + e) % examples);
-        if ((i + 1) % batch == 0 || i + 1 == examples) offsets.push_back(static_cast<int64_t>(rows.size()));
+        if ((i + 1) % batch == 0 || i + 1 == examples)
+          offsets.push_back(static_cast<int64_t>(rows.size()));
       }
     rates.assign(offsets.size() - 1, 0.1);
     losses.assign(offsets.size() - 1, -1.0);
     training.shape.widths = std::move(widths);
-    for (int64_t i = 0; i < training.shape.parameter_count(); ++i) state.parameters.push_back(0.3f * normal(random));
+    for (int64_t i = 0; i < training.shape.parameter_count(); ++i)
+      state.parameters.push_back(0.3f * normal(random));
     connect();
   }
   Run(const Run&) = delete;
@@ -143,7 +151,8 @@ struct Run {
 double largest_difference(const std::vector<float>& a, const Doubles& b) {
   REQUIRE(a.size() == b.size());
   double largest = 0;
-  for (std::size_t i = 0; i < a.size(); ++i) largest = std::max(largest, std::abs(static_cast<double>(a[i]) - b[i]));
+  for (std::size_t i = 0; i < a.size(); ++i)
+    largest = std::max(largest, std::abs(static_cast<double>(a[i]) - b[i]));
   return largest;
 }
 
@@ -159,7 +168,10 @@ void check_gradient(Run& run) {
     const Doubles wanted = Reference{run.training}.gradient(run.parameters(), 0);
     CHECK_FALSE(run.train(set).has_value());
     CHECK(largest_difference(run.state.first_moment, wanted) < kRounding);
-    CHECK(run.losses[0] == doctest::Approx(Reference{run.training}.loss({start.parameters.begin(), start.parameters.end()}, 0)).epsilon(1e-6));
+    CHECK(run.losses[0] ==
+          doctest::Approx(
+              Reference{run.training}.loss({start.parameters.begin(), start.parameters.end()}, 0))
+              .epsilon(1e-6));
     run.state = start;
   }
 }
@@ -171,8 +183,11 @@ TEST_CASE("the number of MLP parameters counts weights and biases") {
   CHECK(MlpShape{{5, 3}}.parameter_count() == 18);
 }
 
-TEST_CASE("the MLP gradient is that of central differences, for widths that fill vectors and widths that do not") {
-  const std::vector<std::vector<int64_t>> shapes = {{5, 3}, {8, 16}, {7, 5, 3}, {16, 24, 10}, {3, 33, 17, 2}, {40, 13, 40, 9}};
+TEST_CASE(
+    "the MLP gradient is that of central differences, for widths that fill vectors and widths that "
+    "do not") {
+  const std::vector<std::vector<int64_t>> shapes = {{5, 3},       {8, 16},        {7, 5, 3},
+                                                    {16, 24, 10}, {3, 33, 17, 2}, {40, 13, 40, 9}};
   for (const auto& widths : shapes)
     for (const int64_t batch : {1, 6, 13, 64}) {
       CAPTURE(widths.size());
@@ -218,7 +233,8 @@ TEST_CASE("the MLP loss of large logits is exact") {
 }
 
 TEST_CASE("the softmax of an MLP is within a few units in the last place") {
-  // With two classes and logits (0, -t) the loss of class 0 is log(1 + e^-t), that of class 1 the same plus t.
+  // With two classes and logits (0, -t) the loss of class 0 is log(1 + e^-t), that of class 1 the
+  // same plus t.
   for (const MlpInstructionSet set : mlp_instruction_sets()) {
     for (double t = 0; t < 30; t += 0.173) {
       CAPTURE(t);
@@ -240,7 +256,8 @@ TEST_CASE("the softmax of an MLP is within a few units in the last place") {
 }
 
 TEST_CASE("SGD with momentum and decay follows its formula by hand") {
-  // Squared error of one linear unit w x + b, x = 2, target 1: gradient (2 (w x + b - 1) x, 2 (w x + b - 1)).
+  // Squared error of one linear unit w x + b, x = 2, target 1: gradient (2 (w x + b - 1) x, 2 (w x
+  // + b - 1)).
   for (const bool nesterov : {false, true}) {
     CAPTURE(nesterov);
     Run run({1, 1}, 1, 1, 2);
@@ -272,7 +289,8 @@ TEST_CASE("AdamW follows its formula by hand") {
   run.targets = {1};
   run.connect();
   run.training.objective = MlpSquaredError{run.targets};
-  run.training.optimizer = MlpAdamW{.beta1 = 0.8, .beta2 = 0.9, .epsilon = 1e-3, .weight_decay = 0.5};
+  run.training.optimizer =
+      MlpAdamW{.beta1 = 0.8, .beta2 = 0.9, .epsilon = 1e-3, .weight_decay = 0.5};
   run.state.parameters = {3, -1};
   run.train();
   // The first step moves each weight by the rate times g / (|g| + epsilon), after the decay.
@@ -287,7 +305,9 @@ TEST_CASE("AdamW follows its formula by hand") {
   CHECK(run.state.parameters[0] == doctest::Approx(w));
 }
 
-TEST_CASE("a gradient longer than the limit is scaled to it before the decay, a shorter one is left alone") {
+TEST_CASE(
+    "a gradient longer than the limit is scaled to it before the decay, a shorter one is left "
+    "alone") {
   Run run({6, 9, 4}, 10, 10);
   const Doubles gradient = Reference{run.training}.gradient(run.parameters(), 0);
   double squares = 0;
@@ -312,7 +332,8 @@ TEST_CASE("a short last batch is averaged over its own rows") {
   run.training.learning_rates = run.rates = {0, 0, 0};
   run.train();
   for (int64_t s = 0; s < 3; ++s)
-    CHECK(run.losses[s] == doctest::Approx(Reference{run.training}.loss(run.parameters(), s)).epsilon(1e-6));
+    CHECK(run.losses[s] ==
+          doctest::Approx(Reference{run.training}.loss(run.parameters(), s)).epsilon(1e-6));
 }
 
 TEST_CASE("an MLP that goes on from a checkpoint ends with the bits of one that never stopped") {
@@ -356,7 +377,9 @@ TEST_CASE("a plan of fewer steps gives the checkpoint of the longer one") {
   std::vector<float> at_three;
   longer.checkpoints = {3};
   longer.training.checkpoint_steps = longer.checkpoints;
-  longer.training.on_checkpoint = [&](const MlpCheckpoint& c) { at_three.assign(c.parameters.begin(), c.parameters.end()); };
+  longer.training.on_checkpoint = [&](const MlpCheckpoint& c) {
+    at_three.assign(c.parameters.begin(), c.parameters.end());
+  };
   longer.train();
   shorter.keep_steps(3);
   shorter.train();
@@ -391,11 +414,40 @@ TEST_CASE("the outputs of mlp_forward are those of plain loops, for any number o
       mlp_forward(run.training.shape, run.state.parameters, run.inputs, z, set);
       Doubles wanted;
       for (int64_t i = 0; i < examples; ++i)
-        for (const double value : Reference{run.training}.outputs(run.parameters(), i)) wanted.push_back(value);
+        for (const double value : Reference{run.training}.outputs(run.parameters(), i))
+          wanted.push_back(value);
       CHECK(largest_difference(z, wanted) < kRounding);
     }
   }
 }
+
+#if defined(__x86_64__)
+TEST_CASE("MLP kernels for AVX multiply and add with one rounding") {
+  // (1 + 2^-12)^2 - (1 + 2^-11) = 2^-24, which is lost if the product is rounded first.
+  const std::vector<float> parameters = {1 + 0x1p-12f, -(1 + 0x1p-11f)};
+  const std::vector<float> inputs = {1 + 0x1p-12f};
+  for (const MlpInstructionSet set : mlp_instruction_sets()) {
+    if (set == MlpInstructionSet::portable) continue;
+    CAPTURE(to_string(set));
+    std::vector<float> z(1);
+    mlp_forward({{1, 1}}, parameters, inputs, z, set);
+    CHECK(z[0] == 0x1p-24f);
+  }
+}
+
+TEST_CASE("the momentum of a weight without gradient does not linger below the normal numbers") {
+  Run run({1, 2}, 1, 1);
+  run.inputs = {0};
+  run.connect();
+  run.training.optimizer = MlpSgd{.momentum = 0.9};
+  run.state.first_moment = {1e-40f, 1e-40f, 0, 0};
+  run.train();
+  CHECK(run.state.first_moment[0] == 0);
+  // The caller's arithmetic is as before.
+  volatile float small = 1e-40f;
+  CHECK(small * 0.5f > 0);
+}
+#endif
 
 TEST_CASE("training an MLP stops before the step whose loss is not finite") {
   const float infinity = std::numeric_limits<float>::infinity();
@@ -426,7 +478,8 @@ TEST_CASE("what does not fit an MLP is refused with its name and size") {
   }
   SUBCASE("a label") {
     run.labels[3] = 4;
-    CHECK_THROWS_WITH_AS(run.train(), "mlp: the label of row 3 must be in [0, 4), got 4", DataError);
+    CHECK_THROWS_WITH_AS(run.train(), "mlp: the label of row 3 must be in [0, 4), got 4",
+                         DataError);
   }
   SUBCASE("a row") {
     run.rows[5] = 12;

@@ -13,19 +13,20 @@ namespace {
 
 using std::int64_t;
 
-/// Rows that are carried through all layers together; a larger batch is cut into parts of at most this size,
-/// whose gradients are added, so that activations stay in cache.
+/// Rows that are carried through all layers together; a larger batch is cut into parts of at most
+/// this size, whose gradients are added, so that activations stay in cache.
 constexpr int64_t kPartRows = 128;
 constexpr int64_t kCacheLineFloats = 16;
 constexpr int64_t kMostLanes = 16;
 
 int64_t round_up(int64_t n, int64_t to) { return (n + to - 1) / to * to; }
 
-// ---- checks of what the caller gave ---------------------------------------------------------------------------------
+// ---- checks of what the caller gave ----
 
 void require_size(const char* name, std::size_t found, int64_t wanted) {
   if (static_cast<int64_t>(found) != wanted)
-    throw ShapeError("mlp: " + std::string(name) + " must have " + std::to_string(wanted) + " entries, got " + std::to_string(found));
+    throw ShapeError("mlp: " + std::string(name) + " must have " + std::to_string(wanted) +
+                     " entries, got " + std::to_string(found));
 }
 
 void require(bool holds, const char* name, const char* rule, const std::string& found) {
@@ -37,14 +38,17 @@ void require(bool holds, const char* name, const char* rule, double found) {
 }
 
 void check_shape(const MlpShape& shape) {
-  require(shape.widths.size() >= 2, "widths", "must name the inputs and the outputs", std::to_string(shape.widths.size()) + " entries");
-  for (const int64_t width : shape.widths) require(width >= 1, "widths", "must be at least 1", std::to_string(width));
+  require(shape.widths.size() >= 2, "widths", "must name the inputs and the outputs",
+          std::to_string(shape.widths.size()) + " entries");
+  for (const int64_t width : shape.widths)
+    require(width >= 1, "widths", "must be at least 1", std::to_string(width));
 }
 
 int64_t rows_of(const MlpShape& shape, std::span<const float> inputs) {
   const auto size = static_cast<int64_t>(inputs.size());
   if (size % shape.inputs() != 0)
-    throw ShapeError("mlp: inputs must be whole rows of " + std::to_string(shape.inputs()) + ", got " + std::to_string(size) + " entries");
+    throw ShapeError("mlp: inputs must be whole rows of " + std::to_string(shape.inputs()) +
+                     ", got " + std::to_string(size) + " entries");
   return size / shape.inputs();
 }
 
@@ -53,7 +57,8 @@ void check_objective(const MlpCrossEntropy& objective, const MlpShape& shape, in
   for (std::size_t i = 0; i < objective.labels.size(); ++i) {
     const int64_t label = objective.labels[i];
     if (label < 0 || label >= shape.outputs())
-      throw DataError("mlp: the label of row " + std::to_string(i) + " must be in [0, " + std::to_string(shape.outputs()) + "), got " + std::to_string(label));
+      throw DataError("mlp: the label of row " + std::to_string(i) + " must be in [0, " +
+                      std::to_string(shape.outputs()) + "), got " + std::to_string(label));
   }
   const double smoothing = objective.label_smoothing;
   require(smoothing >= 0 && smoothing <= 1, "label_smoothing", "must be in [0, 1]", smoothing);
@@ -66,7 +71,8 @@ void check_objective(const MlpSquaredError& objective, const MlpShape& shape, in
 void check_optimizer(const MlpSgd& sgd) {
   require(sgd.momentum >= 0, "momentum", "must be at least 0", sgd.momentum);
   require(sgd.weight_decay >= 0, "weight_decay", "must be at least 0", sgd.weight_decay);
-  require(!sgd.nesterov || sgd.momentum > 0, "momentum", "must be above 0 with nesterov", sgd.momentum);
+  require(!sgd.nesterov || sgd.momentum > 0, "momentum", "must be above 0 with nesterov",
+          sgd.momentum);
 }
 
 void check_optimizer(const MlpAdamW& adam) {
@@ -81,20 +87,25 @@ void check_plan(const MlpTraining& t, int64_t rows) {
   require_size("batch_offsets", t.batch_offsets.size(), steps + 1);
   const auto entries = static_cast<int64_t>(t.batch_rows.size());
   if (t.batch_offsets.front() < 0 || t.batch_offsets.back() > entries)
-    throw ShapeError("mlp: batch_offsets must lie within the " + std::to_string(entries) + " entries of batch_rows");
+    throw ShapeError("mlp: batch_offsets must lie within the " + std::to_string(entries) +
+                     " entries of batch_rows");
   for (int64_t s = 0; s < steps; ++s)
-    if (t.batch_offsets[s + 1] <= t.batch_offsets[s]) throw DataError("mlp: the batch of step " + std::to_string(s) + " is empty");
+    if (t.batch_offsets[s + 1] <= t.batch_offsets[s])
+      throw DataError("mlp: the batch of step " + std::to_string(s) + " is empty");
   for (const int64_t row : t.batch_rows)
     if (row < 0 || row >= rows)
-      throw DataError("mlp: batch_rows must be in [0, " + std::to_string(rows) + "), got " + std::to_string(row));
+      throw DataError("mlp: batch_rows must be in [0, " + std::to_string(rows) + "), got " +
+                      std::to_string(row));
   require(t.max_gradient_norm > 0, "max_gradient_norm", "must be above 0", t.max_gradient_norm);
-  require(t.checkpoint_steps.empty() || t.on_checkpoint, "on_checkpoint", "must be set with checkpoint_steps", "nothing");
+  require(t.checkpoint_steps.empty() || t.on_checkpoint, "on_checkpoint",
+          "must be set with checkpoint_steps", "nothing");
 }
 
 void check(const MlpTraining& training, const MlpState& state, std::span<double> losses) {
   check_shape(training.shape);
   const int64_t rows = rows_of(training.shape, training.inputs);
-  std::visit([&](const auto& objective) { check_objective(objective, training.shape, rows); }, training.objective);
+  std::visit([&](const auto& objective) { check_objective(objective, training.shape, rows); },
+             training.objective);
   std::visit([](const auto& optimizer) { check_optimizer(optimizer); }, training.optimizer);
   check_plan(training, rows);
   const auto steps = static_cast<int64_t>(training.learning_rates.size());
@@ -102,14 +113,16 @@ void check(const MlpTraining& training, const MlpState& state, std::span<double>
   const int64_t count = training.shape.parameter_count();
   require_size("parameters", state.parameters.size(), count);
   if (!state.first_moment.empty()) require_size("first_moment", state.first_moment.size(), count);
-  if (!state.second_moment.empty()) require_size("second_moment", state.second_moment.size(), count);
-  require(state.steps >= 0 && state.steps <= steps, "steps", "must lie within the plan", std::to_string(state.steps));
+  if (!state.second_moment.empty())
+    require_size("second_moment", state.second_moment.size(), count);
+  require(state.steps >= 0 && state.steps <= steps, "steps", "must lie within the plan",
+          std::to_string(state.steps));
 }
 
 const MlpKernelSet& kernels_of(MlpInstructionSet set) {
   const auto sets = mlp_instruction_sets();
-  require(std::find(sets.begin(), sets.end(), set) != sets.end(), "set", "must be one that this processor can run",
-          std::string(to_string(set)));
+  require(std::find(sets.begin(), sets.end(), set) != sets.end(), "set",
+          "must be one that this processor can run", std::string(to_string(set)));
 #if defined(__x86_64__)
   if (set == MlpInstructionSet::avx512) return kAvx512MlpKernels;
   if (set == MlpInstructionSet::avx2) return kAvx2MlpKernels;
@@ -117,13 +130,30 @@ const MlpKernelSet& kernels_of(MlpInstructionSet set) {
   return kPortableMlpKernels;
 }
 
-// ---- storage --------------------------------------------------------------------------------------------------------
+/// While it lives, numbers below 1.2e-38 count as zero on this thread: the momentum of a unit that
+/// no example reaches any more shrinks to such numbers and stays there, and many processors take a
+/// hundred cycles for each.
+class FlushSubnormals {
+ public:
+#if defined(__x86_64__)
+  FlushSubnormals() { __builtin_ia32_ldmxcsr(saved_ | 0x8040); }
+  ~FlushSubnormals() { __builtin_ia32_ldmxcsr(saved_); }
+
+ private:
+  unsigned saved_ = __builtin_ia32_stmxcsr();
+#else
+  FlushSubnormals() {}
+#endif
+};
+
+// ---- storage ----
 
 /// Floats that begin on a cache line, zero at first.
 class AlignedFloats {
  public:
   AlignedFloats() = default;
-  explicit AlignedFloats(int64_t count) : lines_(static_cast<std::size_t>(round_up(count, kCacheLineFloats) / kCacheLineFloats)) {}
+  explicit AlignedFloats(int64_t count)
+      : lines_(static_cast<std::size_t>(round_up(count, kCacheLineFloats) / kCacheLineFloats)) {}
   float* data() { return lines_.empty() ? nullptr : lines_.front().floats; }
   const float* data() const { return lines_.empty() ? nullptr : lines_.front().floats; }
 
@@ -136,9 +166,10 @@ class AlignedFloats {
 
 /// Where the parameters of one layer are.
 ///
-/// The weights are a panel matrix (mlp_kernel_set.h). The forward product reads W' [in, out], the product for the
-/// gradient of the inputs reads W [out, in]. One of the two is the weights proper, which the optimiser updates;
-/// layers with `transposed` keep W and a copy W' that is renewed after each update.
+/// The weights are a panel matrix (mlp_kernel_set.h). The forward product reads W' [in, out], the
+/// product for the gradient of the inputs reads W [out, in]. One of the two is the weights proper,
+/// which the optimiser updates; layers with `transposed` keep W and a copy W' that is renewed after
+/// each update.
 struct Layer {
   int64_t in;
   int64_t out;
@@ -163,8 +194,8 @@ struct Layer {
   }
 };
 
-/// The parameters of one model as the kernels like them: panel matrices with widths rounded up to whole vectors.
-/// What is added by rounding is zero and stays zero under every update.
+/// The parameters of one model as the kernels like them: panel matrices with widths rounded up to
+/// whole vectors. What is added by rounding is zero and stays zero under every update.
 class Layout {
  public:
   Layout(const MlpShape& shape, int64_t lanes, int64_t batch) : lanes_(lanes) {
@@ -178,7 +209,8 @@ class Layout {
       layer.transposed = l > 0 || wastes_columns(layer, batch);
       layer.flat = flat;
       layer.weights = packed_;
-      layer.bias = packed_ + round_up(layer.packed_rows() * layer.packed_columns(), kCacheLineFloats);
+      layer.bias =
+          packed_ + round_up(layer.packed_rows() * layer.packed_columns(), kCacheLineFloats);
       layer.copy = copies_;
       flat += (layer.in + 1) * layer.out;
       packed_ = layer.bias + round_up(layer.out_columns, kCacheLineFloats);
@@ -200,8 +232,9 @@ class Layout {
   }
 
  private:
-  /// Whether computing the gradient on rounded-up outputs costs the first layer, whose input gradient nobody
-  /// needs, more than the copy: about batch / (2 lanes) cycles a weight that is only rounding, against .4 a weight.
+  /// Whether computing the gradient on rounded-up outputs costs the first layer, whose input
+  /// gradient nobody needs, more than the copy: about batch / (2 lanes) cycles a weight that is
+  /// only rounding, against .4 a weight.
   bool wastes_columns(const Layer& layer, int64_t batch) const {
     const int64_t rounding = layer.out_columns - layer.out;
     return 5 * rounding * batch > 4 * lanes_ * layer.out_columns;
@@ -224,20 +257,24 @@ class Layout {
   int64_t copies_ = 0;
 };
 
-/// Row length of activations: whole vectors, and no multiple of 256 bytes, as rows that far apart share few
-/// places of the L1 cache.
+/// Row length of activations: whole vectors, and no multiple of 256 bytes, as rows that far apart
+/// share few places of the L1 cache.
 int64_t activation_stride(int64_t width, int64_t lanes) {
   const int64_t columns = round_up(width, lanes);
   return columns % 64 == 0 ? columns + lanes : columns;
 }
 
-// ---- one model ------------------------------------------------------------------------------------------------------
+// ---- one model ----
 
 /// The packed weights of one model and the forward pass.
 class Network {
  public:
-  Network(const MlpShape& shape, const MlpKernelSet& kernels, int64_t batch, std::span<const float> parameters)
-      : kernels_(kernels), layout_(shape, kernels.lanes, batch), weights_(layout_.packed_size()), copies_(layout_.copies_size()) {
+  Network(const MlpShape& shape, const MlpKernelSet& kernels, int64_t batch,
+          std::span<const float> parameters)
+      : kernels_(kernels),
+        layout_(shape, kernels.lanes, batch),
+        weights_(layout_.packed_size()),
+        copies_(layout_.copies_size()) {
     rows_ = round_up(std::min(batch, kPartRows), kMostLanes);
     layout_.pack(parameters.data(), weights_.data());
     for (const Layer& layer : layout_.layers()) {
@@ -261,7 +298,8 @@ class Network {
 
   void renew_copy(const Layer& layer) {
     if (layer.transposed)
-      kernels_.transpose(weights_.data() + layer.weights, layer.out, layer.in, copies_.data() + layer.copy);
+      kernels_.transpose(weights_.data() + layer.weights, layer.out, layer.in,
+                         copies_.data() + layer.copy);
   }
 
   /// From inputs [rows, stride] through all layers.
@@ -270,17 +308,18 @@ class Network {
     for (std::size_t l = 0; l < layers.size(); ++l) {
       const Layer& layer = layers[l];
       const bool last = l + 1 == layers.size();
-      kernels_.product({.a = l == 0 ? inputs : activations_[l].data(),
-                        .a_stride = l == 0 ? stride : strides_[l],
-                        .b = layer.transposed ? copies_.data() + layer.copy : weights_.data() + layer.weights,
-                        .bias = weights_.data() + layer.bias,
-                        .c = activations_[l + 1].data(),
-                        .c_stride = strides_[l + 1],
-                        .mask = nullptr,
-                        .rows = rows,
-                        .depth = layer.in,
-                        .columns = layer.out_columns,
-                        .finish = last ? ProductFinish::none : ProductFinish::relu});
+      kernels_.product(
+          {.a = l == 0 ? inputs : activations_[l].data(),
+           .a_stride = l == 0 ? stride : strides_[l],
+           .b = layer.transposed ? copies_.data() + layer.copy : weights_.data() + layer.weights,
+           .bias = weights_.data() + layer.bias,
+           .c = activations_[l + 1].data(),
+           .c_stride = strides_[l + 1],
+           .mask = nullptr,
+           .rows = rows,
+           .depth = layer.in,
+           .columns = layer.out_columns,
+           .finish = last ? ProductFinish::none : ProductFinish::relu});
     }
   }
 
@@ -296,7 +335,8 @@ class Network {
 
 int64_t largest_batch(std::span<const int64_t> offsets) {
   int64_t largest = 1;
-  for (std::size_t s = 0; s + 1 < offsets.size(); ++s) largest = std::max(largest, offsets[s + 1] - offsets[s]);
+  for (std::size_t s = 0; s + 1 < offsets.size(); ++s)
+    largest = std::max(largest, offsets[s + 1] - offsets[s]);
   return largest;
 }
 
@@ -312,17 +352,21 @@ class Trainer {
         second_(packed(sgd_ ? std::vector<float>{} : state.second_moment)),
         labels_(static_cast<std::size_t>(network_.rows())) {
     int64_t widest = 0;
-    for (int64_t l = 1; l < training.shape.layers(); ++l) widest = std::max(widest, network_.stride(l));
+    for (int64_t l = 1; l < training.shape.layers(); ++l)
+      widest = std::max(widest, network_.stride(l));
     for (AlignedFloats& delta : deltas_) delta = AlignedFloats(network_.rows() * widest);
-    scratch_ = AlignedFloats(kSoftmaxGroups * kernels.lanes * round_up(training.shape.outputs(), kernels.lanes));
+    scratch_ = AlignedFloats(kSoftmaxGroups * kernels.lanes *
+                             round_up(training.shape.outputs(), kernels.lanes));
   }
 
   /// One step; false, with nothing updated, if its mean loss `loss` is not finite.
   bool step(int64_t s, double& loss) {
+    const FlushSubnormals flush;
     const int64_t begin = training_.batch_offsets[s];
     const int64_t batch = training_.batch_offsets[s + 1] - begin;
     const int64_t parts = (batch + kPartRows - 1) / kPartRows;
-    // With one part and no norm to wait for, weights are updated while their gradient is in registers.
+    // With one part and no norm to wait for, weights are updated while their gradient is in
+    // registers.
     const bool at_once = parts == 1 && sgd_ != nullptr && !clips_;
     const SgdStep sgd = sgd_step(s);
 
@@ -331,12 +375,18 @@ class Trainer {
       const int64_t from = batch * part / parts;
       const int64_t rows = batch * (part + 1) / parts - from;
       const int64_t* ids = training_.batch_rows.data() + begin + from;
-      network_.kernels().gather(training_.inputs.data(), training_.shape.inputs(), ids, rows, network_.activations(0),
-                                network_.stride(0));
+      network_.kernels().gather(training_.inputs.data(), training_.shape.inputs(), ids, rows,
+                                network_.activations(0), network_.stride(0));
       network_.forward(network_.activations(0), network_.stride(0), rows);
-      loss += std::visit([&](const auto& objective) { return loss_and_delta(objective, ids, rows, batch); }, training_.objective);
+      loss += std::visit(
+          [&](const auto& objective) { return loss_and_delta(objective, ids, rows, batch); },
+          training_.objective);
       if (part + 1 == parts && !std::isfinite(loss)) return false;
-      backward(rows, at_once ? GradientFinish::sgd : part == 0 ? GradientFinish::store : GradientFinish::add, sgd);
+      backward(rows,
+               at_once     ? GradientFinish::sgd
+               : part == 0 ? GradientFinish::store
+                           : GradientFinish::add,
+               sgd);
     }
     if (!at_once) update(s, sgd);
     return true;
@@ -370,21 +420,25 @@ class Trainer {
   }
 
   /// Mean loss of these rows as a part of `batch`; the outputs become its gradient.
-  double loss_and_delta(const MlpCrossEntropy& objective, const int64_t* ids, int64_t rows, int64_t batch) {
-    for (int64_t i = 0; i < rows; ++i) labels_[i] = static_cast<std::int32_t>(objective.labels[ids[i]]);
+  double loss_and_delta(const MlpCrossEntropy& objective, const int64_t* ids, int64_t rows,
+                        int64_t batch) {
+    for (int64_t i = 0; i < rows; ++i)
+      labels_[i] = static_cast<std::int32_t>(objective.labels[ids[i]]);
     const int64_t layers = training_.shape.layers();
-    const double sum = network_.kernels().softmax_loss({.z = network_.activations(layers),
-                                                        .stride = network_.stride(layers),
-                                                        .rows = rows,
-                                                        .classes = training_.shape.outputs(),
-                                                        .labels = labels_.data(),
-                                                        .smoothing = static_cast<float>(objective.label_smoothing),
-                                                        .scale = static_cast<float>(1.0 / static_cast<double>(batch)),
-                                                        .scratch = scratch_.data()});
+    const double sum = network_.kernels().softmax_loss(
+        {.z = network_.activations(layers),
+         .stride = network_.stride(layers),
+         .rows = rows,
+         .classes = training_.shape.outputs(),
+         .labels = labels_.data(),
+         .smoothing = static_cast<float>(objective.label_smoothing),
+         .scale = static_cast<float>(1.0 / static_cast<double>(batch)),
+         .scratch = scratch_.data()});
     return sum / static_cast<double>(batch);
   }
 
-  double loss_and_delta(const MlpSquaredError& objective, const int64_t* ids, int64_t rows, int64_t batch) {
+  double loss_and_delta(const MlpSquaredError& objective, const int64_t* ids, int64_t rows,
+                        int64_t batch) {
     const int64_t outputs = training_.shape.outputs();
     const int64_t layers = training_.shape.layers();
     const double count = static_cast<double>(batch * outputs);
@@ -440,9 +494,11 @@ class Trainer {
                         .finish = finish,
                         .sgd = sgd});
       float* bias = gradients_.data() + layer.bias;
-      kernels.column_sums(delta, delta_stride, rows, layer.out_columns, finish == GradientFinish::add, bias);
+      kernels.column_sums(delta, delta_stride, rows, layer.out_columns,
+                          finish == GradientFinish::add, bias);
       if (at_once) {
-        kernels.sgd(sgd, layer.out_columns, bias, 1, network_.weights() + layer.bias, first_.data() + layer.bias);
+        kernels.sgd(sgd, layer.out_columns, bias, 1, network_.weights() + layer.bias,
+                    first_.data() + layer.bias);
         network_.renew_copy(layer);
       }
       delta = next;
@@ -460,7 +516,8 @@ class Trainer {
     if (sgd_ != nullptr) {
       kernels.sgd(sgd, count, gradients_.data(), scale, network_.weights(), first_.data());
     } else {
-      kernels.adamw(adamw_step(s), count, gradients_.data(), scale, network_.weights(), first_.data(), second_.data());
+      kernels.adamw(adamw_step(s), count, gradients_.data(), scale, network_.weights(),
+                    first_.data(), second_.data());
     }
     for (const Layer& layer : network_.layout().layers()) network_.renew_copy(layer);
   }
@@ -500,9 +557,12 @@ int64_t MlpShape::parameter_count() const {
 
 std::string_view to_string(MlpInstructionSet set) {
   switch (set) {
-    case MlpInstructionSet::portable: return "portable";
-    case MlpInstructionSet::avx2: return "avx2";
-    case MlpInstructionSet::avx512: return "avx512";
+    case MlpInstructionSet::portable:
+      return "portable";
+    case MlpInstructionSet::avx2:
+      return "avx2";
+    case MlpInstructionSet::avx512:
+      return "avx512";
   }
   return "unknown";
 }
@@ -522,12 +582,13 @@ std::span<const MlpInstructionSet> mlp_instruction_sets() {
   return sets;
 }
 
-std::optional<int64_t> train_mlp(const MlpTraining& training, MlpState& state, std::span<double> losses,
-                                 MlpInstructionSet set) {
+std::optional<int64_t> train_mlp(const MlpTraining& training, MlpState& state,
+                                 std::span<double> losses, MlpInstructionSet set) {
   check(training, state, losses);
   Trainer trainer(training, state, kernels_of(set));
   const auto steps = static_cast<int64_t>(training.learning_rates.size());
-  auto checkpoint = std::upper_bound(training.checkpoint_steps.begin(), training.checkpoint_steps.end(), state.steps);
+  auto checkpoint = std::upper_bound(training.checkpoint_steps.begin(),
+                                     training.checkpoint_steps.end(), state.steps);
   for (int64_t s = state.steps; s < steps; ++s) {
     if (!trainer.step(s, losses[static_cast<std::size_t>(s)])) {
       trainer.write(s, state);
@@ -543,8 +604,8 @@ std::optional<int64_t> train_mlp(const MlpTraining& training, MlpState& state, s
   return std::nullopt;
 }
 
-void mlp_forward(const MlpShape& shape, std::span<const float> parameters, std::span<const float> inputs,
-                 std::span<float> outputs, MlpInstructionSet set) {
+void mlp_forward(const MlpShape& shape, std::span<const float> parameters,
+                 std::span<const float> inputs, std::span<float> outputs, MlpInstructionSet set) {
   check_shape(shape);
   const int64_t rows = rows_of(shape, inputs);
   require_size("parameters", parameters.size(), shape.parameter_count());
@@ -555,7 +616,8 @@ void mlp_forward(const MlpShape& shape, std::span<const float> parameters, std::
     network.forward(inputs.data() + from * shape.inputs(), shape.inputs(), here);
     const float* z = network.activations(shape.layers());
     for (int64_t i = 0; i < here; ++i)
-      std::copy_n(z + i * network.stride(shape.layers()), shape.outputs(), outputs.data() + (from + i) * shape.outputs());
+      std::copy_n(z + i * network.stride(shape.layers()), shape.outputs(),
+                  outputs.data() + (from + i) * shape.outputs());
   }
 }
 

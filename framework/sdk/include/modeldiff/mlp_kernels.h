@@ -15,14 +15,14 @@
 //
 // All of one model (weights, batch, activations, gradients, optimiser state) stays in the L1 and L2
 // caches, so that many models are trained side by side as one call a thread. The result of a call
-// depends on its arguments and the instruction set alone: the same call gives the same bits, whatever
-// other threads do.
+// depends on its arguments and the instruction set alone: the same call gives the same bits,
+// whatever other threads do.
 
 namespace modeldiff {
 
-/// Fully connected layers with a ReLU between them and none at the end: z = W_L relu(... W_1 x + b_1) + b_L.
-/// Parameters are one flat float32 vector: for each layer W [out, in] row by row, then b [out]; the
-/// order of torch::nn::Sequential(Linear, ReLU, Linear, ...)->parameters().
+/// Fully connected layers with a ReLU between them and none at the end: z = W_L relu(... W_1 x +
+/// b_1) + b_L. Parameters are one flat float32 vector: for each layer W [out, in] row by row, then
+/// b [out]; the order of torch::nn::Sequential(Linear, ReLU, Linear, ...)->parameters().
 struct MlpShape {
   /// Inputs, hidden widths, outputs. Two entries are a linear model. Each at least 1.
   std::vector<std::int64_t> widths;
@@ -46,8 +46,8 @@ struct MlpSquaredError {
 
 using MlpObjective = std::variant<MlpCrossEntropy, MlpSquaredError>;
 
-/// g <- g + weight_decay w;  m <- momentum m + g;  w <- w - lr m, or with `nesterov` w - lr (g + momentum m).
-/// torch::optim::SGD with dampening 0; weights and biases decay alike.
+/// g <- g + weight_decay w;  m <- momentum m + g;  w <- w - lr m, or with `nesterov` w - lr (g +
+/// momentum m). torch::optim::SGD with dampening 0; weights and biases decay alike.
 struct MlpSgd {
   double momentum = 0;
   double weight_decay = 0;
@@ -67,10 +67,12 @@ using MlpOptimizer = std::variant<MlpSgd, MlpAdamW>;
 
 /// What a training run has come to: enough to go on with the same bits.
 struct MlpState {
-  std::vector<float> parameters;     ///< [parameter_count]
-  std::vector<float> first_moment;   ///< [parameter_count]: SGD's momentum buffer or Adam's m; empty means zeros
-  std::vector<float> second_moment;  ///< [parameter_count]: Adam's v; empty means zeros; always empty for SGD
-  std::int64_t steps = 0;            ///< steps of the plan that are done
+  std::vector<float> parameters;  ///< [parameter_count]
+  std::vector<float> first_moment =
+      {};  ///< [parameter_count]: SGD's momentum buffer or Adam's m; empty means zeros
+  std::vector<float> second_moment =
+      {};                  ///< [parameter_count]: Adam's v; empty means zeros; always empty for SGD
+  std::int64_t steps = 0;  ///< steps of the plan that are done
 };
 
 /// The state after `steps` steps, in the layout of MlpState. Valid during the callback only.
@@ -87,9 +89,11 @@ struct MlpTraining {
   std::span<const float> inputs;  ///< [n, inputs] row by row, already normalised
   MlpObjective objective;
 
-  std::span<const std::int64_t> batch_rows;     ///< rows of all batches, one batch after another, each in [0, n)
-  std::span<const std::int64_t> batch_offsets;  ///< [steps + 1]: batch s is batch_rows[offsets[s], offsets[s + 1])
-  std::span<const double> learning_rates;       ///< [steps]
+  std::span<const std::int64_t>
+      batch_rows;  ///< rows of all batches, one batch after another, each in [0, n)
+  std::span<const std::int64_t>
+      batch_offsets;  ///< [steps + 1]: batch s is batch_rows[offsets[s], offsets[s + 1])
+  std::span<const double> learning_rates;  ///< [steps]
 
   MlpOptimizer optimizer;
   /// The gradient is scaled by min(1, limit / (norm + 1e-6)), norm over all parameters
@@ -98,11 +102,12 @@ struct MlpTraining {
 
   /// `on_checkpoint` is called when this many steps are done. Ascending; those not above the
   /// starting state's `steps` are passed over.
-  std::span<const std::int64_t> checkpoint_steps;
-  std::function<void(const MlpCheckpoint&)> on_checkpoint;
+  std::span<const std::int64_t> checkpoint_steps = {};
+  std::function<void(const MlpCheckpoint&)> on_checkpoint = {};
 };
 
-/// The vector instructions that the kernels are compiled for. Results differ between them by rounding.
+/// The vector instructions that the kernels are compiled for. Results differ between them by
+/// rounding.
 enum class MlpInstructionSet { portable, avx2, avx512 };
 
 MODELDIFF_API std::string_view to_string(MlpInstructionSet set);
@@ -110,14 +115,18 @@ MODELDIFF_API std::string_view to_string(MlpInstructionSet set);
 /// The sets that this processor can run, the quickest last; never empty.
 MODELDIFF_API std::span<const MlpInstructionSet> mlp_instruction_sets();
 
-/// Trains from `state`, which holds at least `parameters`, to the end of the plan and leaves the result in it.
-/// @param losses [steps]: mean training loss of each step's batch, before its update (without decay terms);
+/// Trains from `state`, which holds at least `parameters`, to the end of the plan and leaves the
+/// result in it. Numbers below 1.2e-38 count as zero.
+/// @param losses [steps]: mean training loss of each step's batch, before its update (without decay
+/// terms);
 ///               entries before the starting step are left alone
-/// @return nothing, or the step (counted from 0) whose loss is not finite; `state` is then that before this step
-/// @throws ShapeError for a size, DataError for a row or label, ConfigError for an option that does not fit
-MODELDIFF_API std::optional<std::int64_t> train_mlp(const MlpTraining& training, MlpState& state,
-                                                    std::span<double> losses,
-                                                    MlpInstructionSet set = mlp_instruction_sets().back());
+/// @return nothing, or the step (counted from 0) whose loss is not finite; `state` is then that
+/// before this step
+/// @throws ShapeError for a size, DataError for a row or label, ConfigError for an option that does
+/// not fit
+MODELDIFF_API std::optional<std::int64_t> train_mlp(
+    const MlpTraining& training, MlpState& state, std::span<double> losses,
+    MlpInstructionSet set = mlp_instruction_sets().back());
 
 /// Outputs z (logits) of one model.
 /// @param parameters [parameter_count]
