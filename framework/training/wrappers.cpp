@@ -248,6 +248,8 @@ void plant(Dataset& data, const PlantParams& params, const at::Tensor& relabelle
   RandomStream train_random(seed, "dataset.plant.train", params.seed), test_random(seed, "dataset.plant.test", params.seed);
   mark.paste(data.train, choose_rows(train, count, train_random));
   mark.paste(data.test, choose_rows(test, queries, test_random));
+  data.facts.planted = {{"class", label}, {"mark", Region::schema().write(params.mark)}, {"colour", params.colour},
+                        {"contrast", params.contrast}};
 }
 
 }  // namespace

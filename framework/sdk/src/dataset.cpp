@@ -35,6 +35,7 @@ Json to_json(const DataFacts& facts) {
           {"mean", facts.mean},
           {"deviation", facts.deviation},
           {"fill", facts.fill},
+          {"planted", facts.planted},
           {"source", facts.source}};
 }
 
@@ -54,6 +55,7 @@ DataFacts data_facts_from_json(const Json& json) {
     json.at("mean").get_to(facts.mean);
     json.at("deviation").get_to(facts.deviation);
     json.at("fill").get_to(facts.fill);
+    facts.planted = json.value("planted", Json());
     json.at("source").get_to(facts.source);
     return facts;
   } catch (const Json::exception& error) {

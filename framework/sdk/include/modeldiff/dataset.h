@@ -47,6 +47,9 @@ struct DataFacts {
   std::vector<float> mean, deviation;
   /// What hides a pixel: one value a channel, in [0, 1].
   std::vector<float> fill;
+  /// What was planted, {class, mark, colour, contrast} with the parameters of a Region as `mark`: ground truth for
+  /// evaluations. Null when nothing was.
+  Json planted;
   /// Where the data comes from and its licence, for the report.
   std::string source;
 
