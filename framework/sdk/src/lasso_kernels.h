@@ -5,7 +5,7 @@
 // The loops of the LASSO that take its time, without torch. lasso_kernels.inc holds them once; each instruction set
 // compiles it in a unit of its own, and lasso_kernels() picks one at run time.
 
-namespace modeldiff::lasso {
+namespace modeldiff::lasso_solver {
 
 /// Queries whose cross products with the masks are made together.
 inline constexpr int kQueryBlock = 8;
@@ -51,9 +51,9 @@ struct Kernels {
   void (*cross)(const std::uint8_t* groups, std::int64_t count, std::int64_t groups_stride, std::int64_t n,
                 const double* y, double* tables, double* sums);
 
-  /// One pass of coordinate descent over the working set. A coordinate whose gradient is off by at most `skip` is left.
-  /// Returns how far off the worst was when it was visited.
-  double (*sweep)(WorkingSet& set, double lambda, double skip);
+  /// One pass of coordinate descent over the working set. Returns the largest change that a coordinate needed when it
+  /// was visited, in units of the gradient.
+  double (*sweep)(const WorkingSet& set, double lambda);
 
   /// sums[i] += sum_k weights[k] rows[k][i], i < n, of integer or float64 rows.
   void (*add_counts)(const std::int32_t* const* rows, const double* weights, std::int64_t count, std::int64_t n,
@@ -71,4 +71,4 @@ extern const Kernels kAvx2Kernels;
 extern const Kernels kAvx512Kernels;
 #endif
 
-}  // namespace modeldiff::lasso
+}  // namespace modeldiff::lasso_solver

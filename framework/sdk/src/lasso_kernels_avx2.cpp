@@ -1,4 +1,4 @@
-// Compile with -mavx2 -mfma -mpopcnt.
+// Compile with -O3 -mavx2 -mfma.
 #if defined(__x86_64__)
 #define MODELDIFF_LASSO_KERNELS kAvx2Kernels
 #define MODELDIFF_LASSO_SIMD "avx2"

@@ -1,95 +1,163 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <vector>
 
 #include "lasso_design.h"
 
-// Coordinate descent for one query at a time on a shared design.
+// Coordinate descent for one query at a time on a shared design. Weights are those of the objective (w = theta s),
+// gradients are X~'r/m with r the residual.
 
-namespace modeldiff::lasso {
+namespace modeldiff::lasso_solver {
 
-/// Held-out runs: their masks by column, to predict from a few columns.
+/// Held-out runs, their masks by column: predictions need the few columns that have a weight.
 struct HeldOut {
-  std::int64_t runs = 0;
-  std::vector<std::uint8_t> by_column;  ///< [columns, runs]
   std::vector<std::int64_t> rows;
+  std::vector<std::uint8_t> by_column;  ///< [columns, rows]
 
   HeldOut(const std::uint8_t* masks, std::int64_t columns, std::vector<std::int64_t> rows);
+
+  std::int64_t runs() const { return static_cast<std::int64_t>(rows.size()); }
 };
 
-/// A sparse vector of weights in the units of the objective.
 struct SparseWeights {
   std::vector<std::int64_t> support;
   std::vector<double> values;
+};
+
+struct Tolerance {
+  double gap;               ///< of |y|^2/2m
+  std::int64_t max_sweeps;  ///< at one lambda
+};
+
+struct PathPlan {
+  std::int64_t lambdas;
+  double ratio;
+  std::int64_t patience;  ///< 0: none
+};
+
+/// One query's numbers in a design's Targets.
+struct Target {
+  const double* cross;  ///< [columns]
+  double squares;
+  double mean;
 };
 
 struct Solution {
   SparseWeights weights;
   double lambda = 0;
   double lambda_max = 0;
-  double gap = 0;
+  double gap = 0;  ///< of |y|^2/2m, in float64 on exact sums
   std::int64_t sweeps = 0;
-  std::int64_t chosen = 0;
+  std::int64_t chosen = 0;  ///< index of lambda in the path
   bool converged = true;
 };
 
-struct Tolerance {
-  double gap;
-  std::int64_t max_sweeps;
+/// The columns that one query may give a weight, in the order of their entry, with their part of the Gram matrix
+/// gathered: small enough for the second cache where the whole is not. With many columns it stands for all of them, and
+/// the whole matrix is used where it is.
+class ActiveSet {
+ public:
+  explicit ActiveSet(const Design& design);
+
+  void clear();
+  bool contains(std::int64_t column) const { return whole_ || member_[column]; }
+  void add(std::int64_t column);
+  /// Brings the gathered matrix up to date with what was added.
+  void gather();
+
+  bool whole() const { return whole_; }
+  /// In the order of entry; not used when whole().
+  const std::vector<std::int64_t>& columns() const { return columns_; }
+  std::int64_t size() const;
+
+  std::int64_t stride() const { return whole_ ? design_->stride() : stride_; }
+  const float* gram() const { return whole_ ? design_->gram() : gram_.data(); }
+  const double* diagonal() const { return whole_ ? design_->diagonal() : diagonal_.data(); }
+  const double* inverse() const { return whole_ ? design_->inverse() : inverse_.data(); }
+
+ private:
+  void reserve(std::int64_t size);
+
+  const Design* design_;
+  bool whole_ = false;
+  std::vector<std::int64_t> columns_;
+  std::vector<char> member_;
+  std::int64_t gathered_ = 0;  // columns whose entries are in gram_
+  std::int64_t stride_ = 0;
+  std::vector<float> gram_;  // [stride, stride]
+  std::vector<double> diagonal_, inverse_;
 };
 
-struct PathPlan {
-  std::int64_t lambdas;
-  double ratio;
-  std::int64_t patience;
+/// Anderson acceleration of coordinate descent (Bertrand and Massias 2021, arXiv:2011.10065): a combination of the last
+/// iterates whose differences nearly cancel. The gradient is affine in the weights, so it takes the same combination, and
+/// no product with the Gram matrix.
+class Acceleration {
+ public:
+  static constexpr int kDepth = 5;
+
+  void clear() { count_ = 0; }
+  /// Remembers an iterate. Returns whether there are kDepth differences to combine.
+  bool push(const double* weights, const float* drift, std::int64_t size);
+  /// The combination of those remembered.
+  void combine(std::vector<double>& weights, std::vector<float>& drift) const;
+
+ private:
+  int count_ = 0;
+  std::array<std::vector<double>, kDepth + 1> weights_;
+  std::array<std::vector<float>, kDepth + 1> drift_;
 };
 
-/// Solves one query after another on a design; one object a thread. What it returns depends on the query alone.
+/// Solves one query after another; one object a thread. What it returns depends on the query alone.
 class QuerySolver {
  public:
   QuerySolver(const Design& design, Tolerance tolerance);
 
-  /// @param cross [columns] of the query, @param squares its sum of squares
-  /// @param start weights to start from, or none
-  Solution fixed(const double* cross, double squares, double lambda, const SparseWeights* start);
+  /// @param start weights to start from; null starts from none
+  Solution fixed(const Target& target, double lambda, const SparseWeights* start);
 
-  /// Warm-started path; the lambda with the least error on `heldout`.
-  /// @param errors [plan.lambdas], written
-  Solution path(const double* cross, double squares, double mean, const PathPlan& plan, const HeldOut& heldout,
-                const Measurements& y, std::int64_t query, double* errors);
+  /// A warm-started path down from lambda_max, and of it the solution with the least squared error on `heldout`.
+  /// @param errors [plan.lambdas], written; NaN after a stop
+  Solution path(const Target& target, const PathPlan& plan, const HeldOut& heldout, const Measurements& y,
+                std::int64_t query, double* errors);
 
  private:
-  void begin(const double* cross, double squares);
+  void begin(const Target& target);
+  void approach(double lambda);
+  bool solve(double lambda, double gap, bool exact);
+  bool admit(double threshold);
+  std::int64_t descend(double lambda, double gap, std::int64_t max_sweeps);
   void extrapolate(double ratio);
-  bool solve(double lambda, double gap_target, bool exact, Solution& out);
-  void grow(double threshold);
-  void load();
-  void unload();
   void refresh_gradient();
-  double gap(double lambda) const;
-  double heldout_error(double mean, const HeldOut& heldout, const Measurements& y, std::int64_t query);
+  void set_weights(const SparseWeights& weights);
   SparseWeights sparse() const;
+  Solution solution(bool converged) const;
+  double heldout_error(double mean, const HeldOut& heldout);
 
-  const Design& design_;
+  const Design* design_;
   Tolerance tolerance_;
   std::int64_t n_;
-  double square_ = 0;  // |y|^2/m
-  std::vector<double> cross_, weights_, gradient_, last_weights_, last_gradient_;
-  std::vector<double> product_, theta_;
-  std::vector<std::int64_t> support_;
+  ActiveSet active_;
 
-  // The working set: columns that were ever suspected of a weight, in the order of their entry; all of them when dense.
-  bool dense_ = false;
-  std::vector<std::int64_t> members_;
-  std::vector<char> member_;
-  std::int64_t local_stride_ = 0;
-  std::int64_t gathered_ = 0;
-  std::vector<float> local_gram_, drift_;
-  std::vector<double> local_diagonal_, local_inverse_, local_base_, local_weights_, local_cross_;
-  std::vector<float> predictions_;
-  std::vector<float> column_weights_;
+  // Of the query at hand.
+  double square_ = 0;  // |y|^2/m
+  double lambda_max_ = 0;
+  double lambda_ = 0;
+  double gap_ = 0;
+  std::int64_t sweeps_ = 0;
+  std::vector<double> cross_, weights_, gradient_;    // [n]
+  std::vector<double> last_weights_, last_gradient_;  // [n], at the lambda before
+
+  // Scratch.
+  Acceleration acceleration_;
+  std::vector<double> tried_weights_;
+  std::vector<float> tried_drift_;
+  std::vector<float> drift_;
+  std::vector<double> active_cross_, active_base_, active_weights_;
+  std::vector<double> heldout_y_;
+  std::vector<float> predictions_, theta_;
   std::vector<const std::uint8_t*> mask_columns_;
 };
 
-}  // namespace modeldiff::lasso
+}  // namespace modeldiff::lasso_solver

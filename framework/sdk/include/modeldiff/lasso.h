@@ -19,7 +19,7 @@ struct LassoOptions {
   /// Weights are reported as theta in either case.
   bool standardise = true;
   /// A query is solved when its duality gap is at most this share of |y|^2/2m, the objective of w = 0.
-  /// Below 1e-14 rounding of the float64 check decides.
+  /// Below about 1e-12 rounding of the float64 check decides.
   double gap = 1e-8;
   /// Passes over the working set at one lambda; a query that needs more is returned with `converged` false.
   std::int64_t max_sweeps = 10000;
@@ -73,7 +73,7 @@ struct LassoFit {
 
 /// argmin over (b, theta) of  1/(2m) sum_j (y_j - b - theta . x_j)^2 + lambda sum_i s_i |theta_i|  for each query y,
 /// s_i the population standard deviation of column i (1 without `standardise`); b is not penalised.
-/// Ilyas et al. 2022 (Datamodels, arXiv:2202.00622), eq. (4). Their solver fast_l1 returns w = theta s.
+/// Ilyas et al. 2022 (Datamodels, arXiv:2202.00622). Their solver fast_l1 returns w = theta s.
 /// Masks of a fixed size sum to a constant: theta is then defined up to a constant that b takes, and the least
 /// penalty picks one; do not compare such weights between designs by absolute level.
 /// @param masks        [m, n], uint8, bool, or any real dtype with entries 0 and 1; 1 = kept; m >= 2
