@@ -5,6 +5,7 @@
 #include <torch/csrc/autograd/autograd.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "batch_norm.h"
 #include "modeldiff/core/error.h"
@@ -186,14 +187,14 @@ at::Tensor conv2d(Pass& pass, const Model& model, const Weights& weights, const 
   return y;
 }
 
-at::Tensor batch_norm(Pass& pass, const Model& model, const Weights& weights, const std::string& name, const at::Tensor& x,
+at::Tensor batch_norm(Pass& pass, const Model& model, const Weights& weights, const std::string& name, at::Tensor x,
                       bool relu) {
   const BatchNormTensors tensors{model.parameter(pass, weights, name + ".weight"),
                                  model.parameter(pass, weights, name + ".bias"),
                                  model.buffers().view(weights.buffers, name + ".mean"),
                                  model.buffers().view(weights.buffers, name + ".variance")};
   if (pass.tape || kept_units(pass, name)) return taken_apart_batch_norm(pass, name, x, tensors, relu);
-  return batch_norm_relu(x, tensors, {pass.training, relu, kBatchNormMomentum, kBatchNormEpsilon});
+  return batch_norm_relu(std::move(x), tensors, {pass.training, relu, kBatchNormMomentum, kBatchNormEpsilon});
 }
 
 at::Tensor relu(const Pass& pass, at::Tensor x) { return pass.tape ? x.relu() : x.relu_(); }

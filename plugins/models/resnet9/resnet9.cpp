@@ -94,9 +94,9 @@ class Resnet9 final : public Model {
 
   at::Tensor apply(const Block& block, const Weights& weights, const at::Tensor& x, Pass& pass) const {
     const std::string conv = block.name + ".conv";
-    const at::Tensor y = conv2d(pass, *this, weights, conv, x, block.stride, block.padding);
-    if (params_.norm == Resnet9Norm::none) return relu(pass, y);
-    return batch_norm(pass, *this, weights, norm_of(conv), y, /*relu=*/true);
+    at::Tensor y = conv2d(pass, *this, weights, conv, x, block.stride, block.padding);
+    if (params_.norm == Resnet9Norm::none) return relu(pass, std::move(y));
+    return batch_norm(pass, *this, weights, norm_of(conv), std::move(y), /*relu=*/true);
   }
 
   Resnet9Params params_;

@@ -72,10 +72,11 @@ MODELDIFF_API at::Tensor conv2d(Pass& pass, const Model& model, const Weights& w
                                 std::int64_t groups = 1);
 /// Batch norm, then ReLU if asked: fused, as it is memory-bound. Parameters `name`.weight, `name`.bias [channels];
 /// buffers `name`.mean, `name`.variance; momentum 0.1, eps 1e-5. In training it moves the buffers in place.
-/// Float32 channels-last tensors on the CPU take the kernels of batch_norm_kernels.h, whose result has the same bits
-/// for any number of threads; others at::batch_norm.
+/// Float32 channels-last tensors on the CPU take fused kernels, whose result has the same bits for any number of threads;
+/// others at::batch_norm.
+/// @param x given up by the caller (moved in), its memory is used again
 MODELDIFF_API at::Tensor batch_norm(Pass& pass, const Model& model, const Weights& weights, const std::string& name,
-                                    const at::Tensor& x, bool relu);
+                                    at::Tensor x, bool relu);
 /// max(x, 0). `x` is the output of a layer that nobody else reads: it is overwritten unless a tape holds it.
 MODELDIFF_API at::Tensor relu(const Pass& pass, at::Tensor x);
 /// Adds the entries of batch_norm() to the layouts of a model under construction.
