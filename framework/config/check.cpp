@@ -126,7 +126,8 @@ class Checker {
       report_plain({"", root.where()}, fmt::format("an experiment is a map of sections, and this is {}", found(root)));
       return Json::object();
     }
-    Json out = check_map(root, {"", root.where()}, {{&schema}, "the experiment", nullptr});
+    const SourceLocation whole_file{root.where().file, 0, 0};
+    Json out = check_map(root, {"", whole_file}, {{&schema}, "the experiment"});
     for (const auto& [key, value] : root.entries()) {
       if (is_free_form_key(key) && !schema.find(key)) out[key] = value.to_json();
     }

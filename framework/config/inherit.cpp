@@ -50,9 +50,13 @@ Inheritance::Place Inheritance::child_of(const Place& place, const std::optional
   return child;
 }
 
+bool Inheritance::is_under_way(const Path& path) const {
+  return std::find(under_way_.begin(), under_way_.end(), path) != under_way_.end();
+}
+
 void Inheritance::report_missing(const Place& place, const Value& name, Path parts) {
   std::string missing;
-  while (!parts.empty() && !find(parts)) missing = parts.back(), parts.pop_back();
+  while (!parts.empty() && !place_at(parts)) missing = parts.back(), parts.pop_back();
   std::vector<std::string> keys = keys_at(parts);
   if (place.path.size() == parts.size() + 1 && std::equal(parts.begin(), parts.end(), place.path.begin())) {
     std::erase(keys, place.path.back());
@@ -92,7 +96,7 @@ std::optional<Value> Inheritance::target_of(const Place& place, const Value& nam
 
 std::optional<Value> Inheritance::base_of(const Place& place) {
   if (const auto known = bases_.find(place.path); known != bases_.end()) return known->second;
-  if (std::find(under_way_.begin(), under_way_.end(), place.path) != under_way_.end()) {
+  if (is_under_way(place.path)) {
     report_cycle(place);
     return std::nullopt;
   }
@@ -150,7 +154,7 @@ Value Inheritance::result_of(const Place& place) {
   return results_[place.path] = result.close(own.where());
 }
 
-std::optional<Value> Inheritance::find(const Path& parts) {
+std::optional<Inheritance::Place> Inheritance::place_at(const Path& parts) {
   Place place{{}, root_, std::nullopt};
   for (std::size_t i = 0; i < parts.size(); ++i) {
     if (place.own.is(Value::Kind::list)) {
@@ -162,19 +166,32 @@ std::optional<Value> Inheritance::find(const Path& parts) {
     const std::optional<Value> base = base_of(place);
     const Value* own = place.own.is(Value::Kind::map) ? place.own.find(parts[i]) : nullptr;
     if (!own) {
-      const Value* inherited = base ? find_key_path(*base, Path(parts.begin() + static_cast<std::ptrdiff_t>(i), parts.end())) : nullptr;
-      return inherited ? std::optional(*inherited) : std::nullopt;
+      const Path rest(parts.begin() + static_cast<std::ptrdiff_t>(i), parts.end());
+      const Value* inherited = base ? find_key_path(*base, rest) : nullptr;
+      return inherited ? std::optional(Place{parts, *inherited, std::nullopt}) : std::nullopt;
     }
     place = child_of(place, base, parts[i], *own);
   }
-  return result_of(place);
+  return place;
+}
+
+std::optional<Value> Inheritance::find(const Path& parts) {
+  const std::optional<Place> place = place_at(parts);
+  return place ? std::optional(result_of(*place)) : std::nullopt;
 }
 
 std::vector<std::string> Inheritance::keys_at(const Path& parts) {
   std::vector<std::string> keys;
-  const std::optional<Value> map = parts.empty() ? root_ : find(parts);
-  if (!map || !map->is(Value::Kind::map)) return keys;
-  for (const auto& [key, value] : map->entries()) keys.push_back(key);
+  const std::optional<Place> place = place_at(parts);
+  if (!place || !place->own.is(Value::Kind::map)) return keys;
+  for (const auto& [key, value] : place->own.entries()) {
+    if (key != "extends") keys.push_back(key);
+  }
+  const std::optional<Value> base = is_under_way(place->path) ? std::nullopt : base_of(*place);
+  if (!base) return keys;
+  for (const auto& [key, value] : base->entries()) {
+    if (!place->own.find(key)) keys.push_back(key);
+  }
   return keys;
 }
 

@@ -37,6 +37,9 @@ class Inheritance {
     std::optional<Value> from_parent;
   };
 
+  /// Where a path leads, through what is inherited; what is inherited as a whole stands as if it were the place's own.
+  std::optional<Place> place_at(const Path& parts);
+  bool is_under_way(const Path& path) const;
   std::optional<Value> base_of(const Place& place);
   std::optional<Value> base_with_extends(const Place& place, const Value& own, std::optional<Value> base);
   std::optional<Value> target_of(const Place& place, const Value& name);

@@ -40,9 +40,12 @@ std::optional<std::string> nearest_name(std::string_view name, const std::vector
   if (name.empty() || name.size() > kLongestName) return std::nullopt;
   // A name of one letter is near to nothing but its other case: everything would be one edit away.
   const int most = name.size() == 1 ? 1 : 2 * std::max(1, static_cast<int>(name.size()) / 3);
+  const auto same_letters = [](char a, char b) { return replacement_cost(a, b) < 2; };
   const std::string* nearest = nullptr;
   int least = most + 1;
   for (const std::string& candidate : candidates) {
+    const bool other_case = std::equal(name.begin(), name.end(), candidate.begin(), candidate.end(), same_letters);
+    if (other_case) return candidate;
     if (candidate.size() > kLongestName || candidate.size() < 2 * (name.size() > 1)) continue;
     const int distance = edit_distance_halves(name, candidate);
     if (distance < least) least = distance, nearest = &candidate;

@@ -101,7 +101,7 @@ std::string render_diagnostics(const std::vector<Diagnostic>& diagnostics, const
   std::string out;
   for (const Diagnostic& diagnostic : diagnostics) {
     if (const std::string where = diagnostic.where.text(); !where.empty()) out += fmt::format("{}{}:{} ", bold, where, plain);
-    out += fmt::format("{}error:{} {}\n", red, plain, message_with_path(diagnostic));
+    out += fmt::format("{}error:{} {}\n", red, plain, diagnostic.where.file.empty() ? message_with_path(diagnostic) : diagnostic.message);
     if (!diagnostic.where.known()) continue;
     if (const auto line = source_line(diagnostic.where)) out += snippet(*line, diagnostic.where, style.colour);
   }
@@ -121,7 +121,9 @@ Json diagnostics_to_json(const std::vector<Diagnostic>& diagnostics) {
 
 std::vector<Diagnostic> with_locations(std::vector<Diagnostic> diagnostics, const Value& root) {
   for (Diagnostic& diagnostic : diagnostics) {
-    if (diagnostic.where.file.empty()) diagnostic.where = locate_key_path(root, diagnostic.path);
+    if (!diagnostic.where.file.empty()) continue;
+    diagnostic.where = locate_key_path(root, diagnostic.path);
+    diagnostic.message = message_with_path(diagnostic);
   }
   return diagnostics;
 }

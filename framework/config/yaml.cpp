@@ -116,16 +116,12 @@ std::string normalised(std::string_view text) {
 /// yaml-cpp's words in ours: what to mend.
 std::string reworded(const std::string& message, std::string_view rest_of_line) {
   namespace msg = YAML::ErrorMsg;
-  if (message == msg::MAP_VALUE) {
-    return "':' is not expected here; look for wrong indentation, a line above without ':', or text that needs quotes";
-  }
   if (message == msg::MAP_KEY) return "'?' is not expected here";
   if (message == msg::BLOCK_ENTRY) {
     return "'- ' is not expected here; the items of a list stand on lines of their own below the key";
   }
   if (message == msg::END_OF_MAP) return "this does not fit into the map above; look for a missing ':' or wrong indentation";
   if (message == msg::END_OF_SEQ) return "this does not fit into the list above; look for a missing '- ' or wrong indentation";
-  if (message == msg::FLOW_END) return "nothing is open that could be closed here";
   if (message == msg::EOF_IN_SCALAR) return "the file ends inside a string; its closing quote is missing";
   if (message == msg::DOC_IN_SCALAR) return "a string in quotes does not go on beyond '---' or '...'; its closing quote is missing";
   if (message == msg::UNKNOWN_TOKEN && !rest_of_line.empty()) {
@@ -137,6 +133,39 @@ std::string reworded(const std::string& message, std::string_view rest_of_line) 
                        message.substr(std::strlen(msg::INVALID_ESCAPE)));
   }
   return fmt::format("not valid YAML: {}", message);
+}
+
+std::size_t indentation(std::string_view line) { return std::min(line.find_first_not_of(' '), line.size()); }
+
+bool is_blank(std::string_view line) { return indentation(line) == line.size() || line[indentation(line)] == '#'; }
+
+/// The usual reasons for a ':' where no key can be.
+std::string unexpected_colon(const TextPlaces& places, const YAML::Mark& mark) {
+  const auto number = static_cast<std::size_t>(std::max(mark.line, 0));
+  const std::string_view line = places.line(number);
+  const std::string_view before = line.substr(0, std::min(line.size(), static_cast<std::size_t>(std::max(mark.column, 0))));
+  if (before.find(": ") != std::string_view::npos) return "a second ':' on one line; a text with ': ' in it needs quotes";
+  std::size_t above = number;
+  while (above > 0 && is_blank(places.line(above - 1))) --above;
+  if (above > 0) {
+    const std::string_view previous = places.line(above - 1);
+    if (previous.find(':') == std::string_view::npos) return fmt::format("line {} above has no ':'", above);
+    if (indentation(previous) < indentation(line)) return fmt::format("this is indented below line {}, which has a value already", above);
+  }
+  return "':' is not expected here; look for wrong indentation";
+}
+
+/// A list or map of the file while it is read.
+struct Opened {
+  SourceLocation where;
+  bool is_map;
+  bool in_brackets;
+};
+
+std::string unexpected_end(const Opened& innermost) {
+  if (!innermost.in_brackets) return "nothing is open that could be closed here";
+  return fmt::format("the {} that opens at line {}, column {} is not closed; '{}' is expected", innermost.is_map ? "map" : "list",
+                     innermost.where.line, innermost.where.column, innermost.is_map ? '}' : ']');
 }
 
 /// Makes values of the parser's events.
@@ -159,7 +188,7 @@ class ValueBuilder final : public YAML::EventHandler {
       report(where, "a key must be a name; put it in quotes if it is meant as one");
       take_key("", where);
     } else {
-      add({Value::null(where), 1, 1}, anchor);
+      add({Value::null(place_of_nothing(where)), 1, 0}, anchor);
     }
   }
 
@@ -181,47 +210,58 @@ class ValueBuilder final : public YAML::EventHandler {
     } else if (tag == "?") {
       PlainScalar scalar = resolve_plain_scalar(text, where);
       if (!scalar.error.empty()) report(where, std::move(scalar.error));
-      add({std::move(scalar.value), 1, 1}, anchor);
+      add({std::move(scalar.value), 1, 0}, anchor);
     } else {
-      add({Value::string(text, where), 1, 1}, anchor);
+      add({Value::string(text, where), 1, 0}, anchor);
     }
   }
 
   void OnSequenceStart(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
-                       YAML::EmitterStyle::value) override {
-    open(mark, tag, anchor, false);
+                       YAML::EmitterStyle::value style) override {
+    open(mark, tag, anchor, false, style == YAML::EmitterStyle::Flow);
   }
   void OnSequenceEnd() override { close(); }
   void OnMapStart(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
-                  YAML::EmitterStyle::value) override {
-    open(mark, tag, anchor, true);
+                  YAML::EmitterStyle::value style) override {
+    open(mark, tag, anchor, true, style == YAML::EmitterStyle::Flow);
   }
   void OnMapEnd() override { close(); }
 
   bool seen_document() const { return documents_ > 0; }
   const Value& root() const { return root_; }
   const std::vector<Diagnostic>& errors() const { return errors_; }
-  /// Of the innermost list or map that has not ended.
-  SourceLocation innermost() const { return open_.empty() ? SourceLocation{places_.file(), 0, 0} : open_.back().where; }
+  /// The innermost list or map that has not ended.
+  Opened innermost() const {
+    if (open_.empty()) return {{places_.file(), 0, 0}, false, false};
+    return {open_.back().where, open_.back().is_map, open_.back().in_brackets};
+  }
 
  private:
   struct Built {
     Value value;
     std::int64_t size;  // values in it, itself included
-    int depth;
+    int depth;          // lists and maps within each other, itself included
   };
   struct Frame {
     bool is_map;
+    bool in_brackets;
     SourceLocation where;
     YAML::anchor_t anchor;
     Value::List items;
     Value::Map entries;
     std::vector<SourceLocation> key_locations;
     std::unordered_map<std::string, SourceLocation> keys;
+    SourceLocation key_where;
     bool has_key = false, drop_value = false;
     std::int64_t size = 1;
     int depth = 1;
   };
+
+  /// An empty value has the mark of what comes next, perhaps lines below; its key is where to look.
+  SourceLocation place_of_nothing(const SourceLocation& where) const {
+    const bool is_entry = !open_.empty() && open_.back().is_map;
+    return is_entry && open_.back().key_where.line != where.line ? open_.back().key_where : where;
+  }
 
   bool key_expected() const { return !open_.empty() && open_.back().is_map && !open_.back().has_key; }
 
@@ -248,6 +288,7 @@ class ValueBuilder final : public YAML::EventHandler {
   void take_key(const std::string& key, const SourceLocation& where) {
     Frame& frame = open_.back();
     frame.has_key = true;
+    frame.key_where = where;
     const auto [first, is_new] = frame.keys.emplace(key, where);
     if (frame.keys.size() > kYamlMaxKeys) fail(where, fmt::format("a map with more than {} keys", kYamlMaxKeys));
     frame.drop_value = !is_new || key == "<<";
@@ -262,13 +303,16 @@ class ValueBuilder final : public YAML::EventHandler {
     frame.key_locations.push_back(where);
   }
 
-  void open(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor, bool is_map) {
+  void open(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor, bool is_map, bool in_brackets) {
     const SourceLocation where = places_.at(mark);
     refuse_tag(tag, where);
-    if (key_expected()) fail(where, fmt::format("a key must be a name, not a {}", is_map ? "map" : "list"));
+    if (key_expected()) {
+      fail(where, fmt::format("a key must be a name, not a {}; is '{}' missing?", is_map ? "map" : "list", is_map ? '}' : ']'));
+    }
     if (static_cast<int>(open_.size()) >= kYamlMaxDepth) fail_depth(where);
     Frame frame;
     frame.is_map = is_map;
+    frame.in_brackets = in_brackets;
     frame.where = where;
     frame.anchor = anchor;
     open_.push_back(std::move(frame));
@@ -314,9 +358,12 @@ Diagnostic diagnostic_of(const YAML::Exception& e, TextPlaces& places, const Val
   namespace msg = YAML::ErrorMsg;
   const bool unclosed_map = e.msg == msg::END_OF_MAP_FLOW;
   if (unclosed_map || e.msg == msg::END_OF_SEQ_FLOW) {
-    return {builder.innermost(), "", unclosed_map ? "this map is not closed; a '}' or ',' is missing"
-                                                  : "this list is not closed; a ']' or ',' is missing"};
+    return {builder.innermost().where, "",
+            fmt::format("this {} is not closed; '{}', a comma or a closing quote is missing", unclosed_map ? "map" : "list",
+                        unclosed_map ? '}' : ']')};
   }
+  if (e.msg == msg::MAP_VALUE) return {places.at(e.mark), "", unexpected_colon(places, e.mark)};
+  if (e.msg == msg::FLOW_END) return {places.at(e.mark), "", unexpected_end(builder.innermost())};
   std::string_view rest;
   if (e.mark.line >= 0 && e.mark.column >= 0) {
     const std::string_view line = places.line(static_cast<std::size_t>(e.mark.line));
