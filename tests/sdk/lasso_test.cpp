@@ -27,7 +27,9 @@ LassoOptions exact() { return {.gap = 1e-13}; }
 
 at::Tensor row(std::vector<double> values) { return at::tensor(values, at::kDouble); }
 
-double largest_difference(const at::Tensor& a, const at::Tensor& b) { return (a - b).abs().max().item<double>(); }
+double largest_difference(const at::Tensor& a, const at::Tensor& b) {
+  return (a - b).abs().max().item<double>();
+}
 
 struct Problem {
   at::Tensor masks;         // [m, n] uint8
@@ -40,7 +42,8 @@ Problem draw(int64_t m, int64_t n, int64_t queries, double keep, std::uint64_t s
   std::normal_distribution<double> normal;
   std::uniform_real_distribution<double> uniform;
   Problem p{at::zeros({m, n}, at::kByte), at::zeros({m, queries}, at::kDouble)};
-  for (int64_t e = 0; e < m * n; ++e) p.masks.mutable_data_ptr<std::uint8_t>()[e] = uniform(engine) < keep;
+  for (int64_t e = 0; e < m * n; ++e)
+    p.masks.mutable_data_ptr<std::uint8_t>()[e] = uniform(engine) < keep;
   at::Tensor theta = at::zeros({n, queries}, at::kDouble);
   for (int64_t e = 0; e < n * queries; ++e)
     theta.mutable_data_ptr<double>()[e] = uniform(engine) < 0.2 ? normal(engine) : 0.0;
@@ -63,7 +66,8 @@ at::Tensor fixed_size_masks(int64_t m, int64_t n, int64_t ones, std::uint64_t se
   return masks;
 }
 
-/// Columns of `masks` less their mean, over their standard deviation where asked; constant columns are 0.
+/// Columns of `masks` less their mean, over their standard deviation where asked; constant columns
+/// are 0.
 at::Tensor centred(const at::Tensor& masks, bool standardise = true) {
   const at::Tensor x = masks.to(at::kDouble), c = x - x.mean(0);
   if (!standardise) return c;
@@ -76,7 +80,8 @@ at::Tensor gaps_by_definition(const Problem& p, const LassoFit& fit, bool standa
   const double m = static_cast<double>(p.masks.size(0));
   const at::Tensor x = centred(p.masks, standardise), y = p.measurements - p.measurements.mean(0);
   const at::Tensor raw = p.masks.to(at::kDouble);
-  const at::Tensor s = standardise ? (raw - raw.mean(0)).square().mean(0).sqrt() : at::ones({raw.size(1)}, at::kDouble);
+  const at::Tensor s = standardise ? (raw - raw.mean(0)).square().mean(0).sqrt()
+                                   : at::ones({raw.size(1)}, at::kDouble);
   const at::Tensor w = fit.weights.t() * s.unsqueeze(1);
   const at::Tensor r = y - x.mm(w);
   const at::Tensor steepest = x.t().mm(r).abs().amax(0);
@@ -123,7 +128,8 @@ std::vector<LassoOptions> every_simd(LassoOptions options) {
 }  // namespace
 
 TEST_CASE("on orthogonal columns the lasso is the soft threshold of the difference of means") {
-  // Sylvester-Hadamard: entry (j, i) is the sign of the parity of j & i. Masks of columns 1..31 are (1 + H)/2.
+  // Sylvester-Hadamard: entry (j, i) is the sign of the parity of j & i. Masks of columns 1..31 are
+  // (1 + H)/2.
   constexpr int64_t m = 64, n = 31;
   at::Tensor signs = at::empty({m, n}, at::kDouble);
   for (int64_t j = 0; j < m; ++j)
@@ -148,9 +154,12 @@ TEST_CASE("on orthogonal columns the lasso is the soft threshold of the differen
   CHECK(largest_difference(difference_of_means(masks, y), w.unsqueeze(0)) < 1e-10);
 }
 
-TEST_CASE("one gradient step is linear in the mask, and the lasso finds its coefficients less their known shrinkage") {
-  // f(mask) = sum_i mask_i eta y_i x_i . x: the step from 0 on the linear hinge. With every weight off 0 the solution is
-  // w = X~+ y - lambda G^-1 sign(w), so adding the last term back gives theta exactly.
+TEST_CASE(
+    "one gradient step is linear in the mask, and the lasso finds its coefficients less their "
+    "known shrinkage") {
+  // f(mask) = sum_i mask_i eta y_i x_i . x: the step from 0 on the linear hinge. With every weight
+  // off 0 the solution is w = X~+ y - lambda G^-1 sign(w), so adding the last term back gives theta
+  // exactly.
   constexpr int64_t n = 60, m = 200, d = 9;
   const Problem p = draw(m, n, 1, 0.5, 5);
   std::mt19937_64 engine(6);
@@ -158,17 +167,21 @@ TEST_CASE("one gradient step is linear in the mask, and the lasso finds its coef
   at::Tensor x = at::empty({n, d}, at::kDouble), query = at::empty({d}, at::kDouble);
   for (int64_t e = 0; e < n * d; ++e) x.mutable_data_ptr<double>()[e] = normal(engine);
   for (int64_t e = 0; e < d; ++e) query.mutable_data_ptr<double>()[e] = normal(engine);
-  const at::Tensor label = at::where(at::arange(n).remainder(2) == 0, at::ones({n}, at::kDouble), -1.0);
+  const at::Tensor label =
+      at::where(at::arange(n).remainder(2) == 0, at::ones({n}, at::kDouble), -1.0);
   at::Tensor theta = 0.1 * label * x.mv(query);
-  theta = theta + 0.01 * theta.sign();  // off 0, so that the signs of the solution are those of theta
+  theta =
+      theta + 0.01 * theta.sign();  // off 0, so that the signs of the solution are those of theta
   const at::Tensor y = p.masks.to(at::kDouble).mv(theta).unsqueeze(1);
 
   constexpr double lambda = 1e-4;
   const LassoFit fit = lasso(p.masks, y, row({lambda}), exact());
   REQUIRE(fit.nonzeros[0].item<int64_t>() == n);
   const at::Tensor standard = centred(p.masks), gram = standard.t().mm(standard) / m;
-  const at::Tensor s = (p.masks.to(at::kDouble) - p.masks.to(at::kDouble).mean(0)).square().mean(0).sqrt();
-  const at::Tensor shrunk = at::linalg_solve(gram, theta.sign().unsqueeze(1)).squeeze(1) * lambda / s;
+  const at::Tensor s =
+      (p.masks.to(at::kDouble) - p.masks.to(at::kDouble).mean(0)).square().mean(0).sqrt();
+  const at::Tensor shrunk =
+      at::linalg_solve(gram, theta.sign().unsqueeze(1)).squeeze(1) * lambda / s;
   CHECK(largest_difference(fit.weights[0] + shrunk, theta) < 1e-10);
 }
 
@@ -177,7 +190,8 @@ TEST_CASE("solutions are those of scikit-learn") {
     CAPTURE(c["name"].get<std::string>());
     LassoOptions options = exact();
     options.standardise = c["standardise"].get<bool>();
-    const LassoFit fit = lasso(masks_of(c["masks"]), matrix(c["measurements"]), row(c["lambdas"]), options);
+    const LassoFit fit =
+        lasso(masks_of(c["masks"]), matrix(c["measurements"]), row(c["lambdas"]), options);
     CHECK(fit.unconverged == 0);
     CHECK(largest_difference(fit.weights, matrix(c["weights"])) < 1e-9);
     CHECK(largest_difference(fit.intercepts, row(c["intercepts"])) < 1e-9);
@@ -198,7 +212,8 @@ TEST_CASE("a path has scikit-learn's held-out errors, choices, and refitted weig
   CHECK(fit.chosen.equal(chosen));
   CHECK(largest_difference(fit.weights, matrix(c["weights"])) < 1e-9);
   path.refit = true;
-  CHECK(largest_difference(lasso_path(masks, y, heldout, path, exact()).weights, matrix(c["refit"])) < 1e-9);
+  CHECK(largest_difference(lasso_path(masks, y, heldout, path, exact()).weights,
+                           matrix(c["refit"])) < 1e-9);
 }
 
 TEST_CASE("at lambda_max and above all weights are 0, and just below it exactly one is not") {
@@ -208,16 +223,19 @@ TEST_CASE("at lambda_max and above all weights are 0, and just below it exactly 
     LassoOptions options;
     options.standardise = standardise;
     const at::Tensor top = lasso(p.masks, p.measurements, row({1e6}), options).lambda_max;
-    CHECK(largest_difference(top, (centred(p.masks, standardise).t().mm(p.measurements - p.measurements.mean(0)) / 300)
-                                      .abs()
-                                      .amax(0)) < 1e-12);
+    CHECK(largest_difference(
+              top,
+              (centred(p.masks, standardise).t().mm(p.measurements - p.measurements.mean(0)) / 300)
+                  .abs()
+                  .amax(0)) < 1e-12);
     for (const double above : {1.0, 1.5}) {
       const LassoFit fit = lasso(p.masks, p.measurements, top * above, options);
       CHECK(fit.weights.count_nonzero().item<int64_t>() == 0);
       CHECK(largest_difference(fit.intercepts, p.measurements.mean(0)) < 1e-12);
       CHECK(fit.worst_gap < 1e-14);
     }
-    CHECK(lasso(p.masks, p.measurements, top * 0.999, options).nonzeros.equal(at::ones({11}, at::kLong)));
+    CHECK(lasso(p.masks, p.measurements, top * 0.999, options)
+              .nonzeros.equal(at::ones({11}, at::kLong)));
   }
 }
 
@@ -266,8 +284,8 @@ TEST_CASE("a constant measurement has no weights, its value as intercept, and no
 
 TEST_CASE("a column that is in every run or in none gets weight 0 and changes nothing else") {
   const Problem p = draw(100, 30, 4, 0.5, 5);
-  at::Tensor wider = at::cat({p.masks.narrow(1, 0, 10), at::ones({100, 1}, at::kByte), p.masks.narrow(1, 10, 20),
-                              at::zeros({100, 1}, at::kByte)},
+  at::Tensor wider = at::cat({p.masks.narrow(1, 0, 10), at::ones({100, 1}, at::kByte),
+                              p.masks.narrow(1, 10, 20), at::zeros({100, 1}, at::kByte)},
                              1);
   for (const bool standardise : {true, false}) {
     CAPTURE(standardise);
@@ -277,17 +295,21 @@ TEST_CASE("a column that is in every run or in none gets weight 0 and changes no
     const LassoFit without = lasso(p.masks, p.measurements, row({0.02}), options);
     CHECK(with.weights.select(1, 10).count_nonzero().item<int64_t>() == 0);
     CHECK(with.weights.select(1, 31).count_nonzero().item<int64_t>() == 0);
-    const at::Tensor others = at::cat({with.weights.narrow(1, 0, 10), with.weights.narrow(1, 11, 20)}, 1);
+    const at::Tensor others =
+        at::cat({with.weights.narrow(1, 0, 10), with.weights.narrow(1, 11, 20)}, 1);
     CHECK(largest_difference(others, without.weights) < 1e-9);
     CHECK(largest_difference(with.intercepts, without.intercepts) < 1e-9);
   }
-  CHECK(difference_of_means(wider, p.measurements).select(1, 10).count_nonzero().item<int64_t>() == 0);
+  CHECK(difference_of_means(wider, p.measurements).select(1, 10).count_nonzero().item<int64_t>() ==
+        0);
 }
 
 TEST_CASE("masks of a fixed size, whose columns sum to a constant, are solved") {
   const at::Tensor masks = fixed_size_masks(150, 60, 24, 7);
   const at::Tensor x = masks.to(at::kDouble);
-  REQUIRE(at::linalg_matrix_rank(at::cat({at::ones({150, 1}, at::kDouble), x}, 1)).item<int64_t>() == 60);
+  REQUIRE(
+      at::linalg_matrix_rank(at::cat({at::ones({150, 1}, at::kDouble), x}, 1)).item<int64_t>() ==
+      60);
   Problem p = draw(150, 60, 5, 0.4, 8);
   p.masks = masks;
   for (const double lambda : {0.3, 0.03, 0.003}) {
@@ -304,7 +326,8 @@ TEST_CASE("masks of a fixed size, whose columns sum to a constant, are solved") 
 
 TEST_CASE("fewer runs than columns are solved to the gap") {
   const Problem p = draw(60, 400, 5, 0.5, 9);
-  const LassoFit fit = lasso_path(p.masks, p.measurements, at::arange(0, 60, 6), {.lambdas = 15, .ratio = 0.02});
+  const LassoFit fit =
+      lasso_path(p.masks, p.measurements, at::arange(0, 60, 6), {.lambdas = 15, .ratio = 0.02});
   CHECK(fit.unconverged == 0);
   CHECK(fit.worst_gap <= 1e-8);
   CHECK(gaps_by_definition(p, fit).max().item<double>() <= 1.1e-8);
@@ -326,7 +349,8 @@ TEST_CASE("the number of threads changes no bit") {
     CHECK(many.heldout_errors.equal(one.heldout_errors));
     CHECK(many.sweeps.equal(one.sweeps));
     CHECK(lasso(p.masks, p.measurements, row({0.05}), options).weights.equal(one_fixed.weights));
-    CHECK(difference_of_means(p.masks, p.measurements, threads).equal(difference_of_means(p.masks, p.measurements)));
+    CHECK(difference_of_means(p.masks, p.measurements, threads)
+              .equal(difference_of_means(p.masks, p.measurements)));
   }
 }
 
@@ -341,7 +365,8 @@ TEST_CASE("a query's solution does not depend on its company") {
 }
 
 TEST_CASE("instruction sets agree up to rounding") {
-  // More columns than a strip of bytes or a padded row holds, and more runs than sums of bytes hold.
+  // More columns than a strip of bytes or a padded row holds, and more runs than sums of bytes
+  // hold.
   const Problem p = draw(700, 213, 10, 0.6, 12);
   const auto sets = every_simd(exact());
   REQUIRE_FALSE(sets.empty());
@@ -352,13 +377,15 @@ TEST_CASE("instruction sets agree up to rounding") {
     CHECK(fit.unconverged == 0);
     CHECK(largest_difference(fit.weights, best.weights) < 1e-10);
     CHECK(gaps_by_definition(p, fit).max().item<double>() < 2e-13);
-    const LassoFit path = lasso_path(p.masks, p.measurements, at::arange(100), {}, {.simd = options.simd});
+    const LassoFit path =
+        lasso_path(p.masks, p.measurements, at::arange(100), {}, {.simd = options.simd});
     CHECK(path.worst_gap <= 1e-8);
   }
 }
 
 TEST_CASE("counts do not overflow with many runs that share their columns") {
-  // 70,000 runs that nearly all have both columns: past a byte, 16 bits, and float32's share of the digits.
+  // 70,000 runs that nearly all have both columns: past a byte, 16 bits, and float32's share of the
+  // digits.
   constexpr int64_t m = 70000;
   at::Tensor masks = at::ones({m, 3}, at::kByte);
   masks.index_put_({at::arange(0, m, 7), at::tensor({0})}, 0);
@@ -385,8 +412,8 @@ TEST_CASE("moments give the solution of the runs they were summed over") {
     options.standardise = standardise;
     const at::Tensor lambdas = row({.2, .1, .05, .02, .01, .005});
     const LassoFit runs = lasso(p.masks, p.measurements, lambdas, options);
-    const LassoFit moments = lasso_from_moments(xc.t().mm(xc), xc.t().mm(yc), yc.square().sum(0), xm, ym, 250, lambdas,
-                                                options);
+    const LassoFit moments = lasso_from_moments(xc.t().mm(xc), xc.t().mm(yc), yc.square().sum(0),
+                                                xm, ym, 250, lambdas, options);
     CHECK(moments.unconverged == 0);
     CHECK(largest_difference(moments.weights, runs.weights) < 1e-9);
     CHECK(largest_difference(moments.intercepts, runs.intercepts) < 1e-9);
@@ -395,19 +422,22 @@ TEST_CASE("moments give the solution of the runs they were summed over") {
 
 TEST_CASE("the difference of means is X~'(Y - mean)/m") {
   const Problem p = draw(333, 41, 13, 0.3, 14);
-  const at::Tensor expected = centred(p.masks).t().mm(p.measurements - p.measurements.mean(0)).t() / 333;
+  const at::Tensor expected =
+      centred(p.masks).t().mm(p.measurements - p.measurements.mean(0)).t() / 333;
   CHECK(largest_difference(difference_of_means(p.masks, p.measurements), expected) < 1e-12);
-  CHECK(largest_difference(difference_of_means(p.masks, p.measurements.to(at::kFloat)), expected) < 1e-6);
+  CHECK(largest_difference(difference_of_means(p.masks, p.measurements.to(at::kFloat)), expected) <
+        1e-6);
 }
 
 TEST_CASE("masks may be bool, bytes or floats, and measurements float32") {
   const Problem p = draw(90, 33, 3, 0.5, 15);
   const at::Tensor bytes = lasso(p.masks, p.measurements, row({.05})).weights;
   CHECK(lasso(p.masks.to(at::kBool), p.measurements, row({.05})).weights.equal(bytes));
-  CHECK(lasso(p.masks.to(at::kFloat).t().contiguous().t(), p.measurements, row({.05})).weights.equal(bytes));
+  CHECK(lasso(p.masks.to(at::kFloat).t().contiguous().t(), p.measurements, row({.05}))
+            .weights.equal(bytes));
   const at::Tensor narrow = p.measurements.to(at::kFloat);
-  CHECK(lasso(p.masks, narrow, row({.05})).weights.equal(
-      lasso(p.masks, narrow.to(at::kDouble), row({.05})).weights));
+  CHECK(lasso(p.masks, narrow, row({.05}))
+            .weights.equal(lasso(p.masks, narrow.to(at::kDouble), row({.05})).weights));
 }
 
 TEST_CASE("a path that is stopped early keeps the best lambda it has seen") {
@@ -440,14 +470,15 @@ TEST_CASE("what cannot be fitted is refused with what was found") {
                        "lambda of query 1 must be above 0 and finite, found 0", DataError);
   at::Tensor masks = p.masks.clone();
   masks[3][4] = 2;
-  CHECK_THROWS_WITH_AS(lasso(masks, p.measurements, one), "masks[3, 4] must be 0 or 1, found 2", DataError);
+  CHECK_THROWS_WITH_AS(lasso(masks, p.measurements, one), "masks[3, 4] must be 0 or 1, found 2",
+                       DataError);
   at::Tensor y = p.measurements.clone();
   y[7][1] = std::numeric_limits<double>::quiet_NaN();
   CHECK_THROWS_WITH_AS(lasso(p.masks, y, one), "measurements[7, 1] is not finite", DataError);
   CHECK_THROWS_WITH_AS(lasso_path(p.masks, p.measurements, at::tensor({2, 20}, at::kLong)),
                        "heldout[1] is row 20 of 20 masks", DataError);
-  CHECK_THROWS_WITH_AS(lasso_path(p.masks, p.measurements, at::tensor({2, 2}, at::kLong)), "heldout names row 2 twice",
-                       DataError);
+  CHECK_THROWS_WITH_AS(lasso_path(p.masks, p.measurements, at::tensor({2, 2}, at::kLong)),
+                       "heldout names row 2 twice", DataError);
   CHECK_THROWS_AS(lasso_path(p.masks, p.measurements, at::arange(19)), DataError);
 }
 

@@ -46,10 +46,11 @@ void check(const LassoOptions& options) {
 }
 
 void check_pair(const at::Tensor& masks, const at::Tensor& measurements) {
-  if (masks.dim() != 2 || measurements.dim() != 2 || masks.size(0) != measurements.size(0) || masks.size(0) < 2 ||
-      masks.size(1) < 1 || measurements.size(1) < 1)
-    throw ShapeError(fmt::format("masks [m, n] and measurements [m, N] need the same m >= 2, got {} and {}",
-                                 shape_text(masks), shape_text(measurements)));
+  if (masks.dim() != 2 || measurements.dim() != 2 || masks.size(0) != measurements.size(0) ||
+      masks.size(0) < 2 || masks.size(1) < 1 || measurements.size(1) < 1)
+    throw ShapeError(
+        fmt::format("masks [m, n] and measurements [m, N] need the same m >= 2, got {} and {}",
+                    shape_text(masks), shape_text(measurements)));
 }
 
 /// [m, n] contiguous bytes 0 and 1.
@@ -58,7 +59,8 @@ at::Tensor mask_bytes(const at::Tensor& masks) {
     const at::Tensor bad = masks.ne(0).logical_and_(masks.ne(1));
     if (bad.any().item<bool>()) {
       const at::Tensor first = bad.nonzero()[0].cpu();
-      const std::int64_t run = first[0].item<std::int64_t>(), column = first[1].item<std::int64_t>();
+      const std::int64_t run = first[0].item<std::int64_t>(),
+                         column = first[1].item<std::int64_t>();
       throw DataError(fmt::format("masks[{}, {}] must be 0 or 1, found {}", run, column,
                                   masks[run][column].item<double>()));
     }
@@ -75,28 +77,33 @@ at::Tensor plain_measurements(const at::Tensor& measurements) {
 }
 
 lasso_solver::Measurements view(const at::Tensor& y) {
-  if (y.scalar_type() == at::kFloat) return {.f32 = y.const_data_ptr<float>(), .queries = y.size(1)};
+  if (y.scalar_type() == at::kFloat)
+    return {.f32 = y.const_data_ptr<float>(), .queries = y.size(1)};
   return {.f64 = y.const_data_ptr<double>(), .queries = y.size(1)};
 }
 
 /// Stops at the first entry that is not finite; `targets` were made of all of them.
 void check_finite(const Targets& targets, const at::Tensor& measurements) {
-  if (std::all_of(targets.squares.begin(), targets.squares.end(), [](double s) { return std::isfinite(s); })) return;
+  if (std::all_of(targets.squares.begin(), targets.squares.end(),
+                  [](double s) { return std::isfinite(s); }))
+    return;
   const at::Tensor first = measurements.isfinite().logical_not().nonzero();
   if (first.size(0) == 0) throw NumericalError("the squares of the measurements overflow");
-  throw DataError(fmt::format("measurements[{}, {}] is not finite", first[0][0].item<std::int64_t>(),
-                              first[0][1].item<std::int64_t>()));
+  throw DataError(fmt::format("measurements[{}, {}] is not finite",
+                              first[0][0].item<std::int64_t>(), first[0][1].item<std::int64_t>()));
 }
 
 /// One lambda a query.
 std::vector<double> lambda_of_queries(const at::Tensor& lambdas, std::int64_t queries) {
   if (lambdas.dim() != 1 || (lambdas.size(0) != 1 && lambdas.size(0) != queries))
-    throw ShapeError(fmt::format("lambdas must be [1] or [{}], got {}", queries, shape_text(lambdas)));
+    throw ShapeError(
+        fmt::format("lambdas must be [1] or [{}], got {}", queries, shape_text(lambdas)));
   const at::Tensor plain = lambdas.to(at::kCPU, at::kDouble).expand({queries}).contiguous();
   std::vector<double> out(plain.const_data_ptr<double>(), plain.const_data_ptr<double>() + queries);
   for (std::int64_t q = 0; q < queries; ++q)
     if (!(out[q] > 0) || !std::isfinite(out[q]))
-      throw DataError(fmt::format("lambda of query {} must be above 0 and finite, found {}", q, out[q]));
+      throw DataError(
+          fmt::format("lambda of query {} must be above 0 and finite, found {}", q, out[q]));
   return out;
 }
 
@@ -108,13 +115,16 @@ std::pair<Rows, Rows> split_rows(const at::Tensor& heldout, std::int64_t runs) {
   std::vector<char> out(runs);
   for (std::int64_t k = 0; k < plain.size(0); ++k) {
     const std::int64_t row = plain.const_data_ptr<std::int64_t>()[k];
-    if (row < 0 || row >= runs) throw DataError(fmt::format("heldout[{}] is row {} of {} masks", k, row, runs));
+    if (row < 0 || row >= runs)
+      throw DataError(fmt::format("heldout[{}] is row {} of {} masks", k, row, runs));
     if (out[row]++) throw DataError(fmt::format("heldout names row {} twice", row));
   }
   std::pair<Rows, Rows> rows;
-  for (std::int64_t row = 0; row < runs; ++row) (out[row] ? rows.first : rows.second).push_back(row);
+  for (std::int64_t row = 0; row < runs; ++row)
+    (out[row] ? rows.first : rows.second).push_back(row);
   if (rows.first.empty() || rows.second.size() < 2)
-    throw DataError(fmt::format("{} of {} runs are held out; at least 1 must be, and 2 not", rows.first.size(), runs));
+    throw DataError(fmt::format("{} of {} runs are held out; at least 1 must be, and 2 not",
+                                rows.first.size(), runs));
   return rows;
 }
 
@@ -128,8 +138,8 @@ lasso_solver::Target target_of(const Targets& targets, std::int64_t query, std::
 
 /// Calls solve(solver, query) for every query; solvers belong to threads.
 template <class Solve>
-std::vector<Solution> solve_all(const Design& design, std::int64_t queries, const LassoOptions& options,
-                                const Solve& solve) {
+std::vector<Solution> solve_all(const Design& design, std::int64_t queries,
+                                const LassoOptions& options, const Solve& solve) {
   std::vector<Solution> out(queries);
   std::vector<std::unique_ptr<QuerySolver>> solvers(options.threads);
   lasso_solver::for_each(queries, options.threads, [&](std::int64_t query, int worker) {
@@ -142,8 +152,9 @@ std::vector<Solution> solve_all(const Design& design, std::int64_t queries, cons
   return out;
 }
 
-std::vector<Solution> solve_fixed(const Design& design, const Targets& targets, const std::vector<double>& lambdas,
-                                  const LassoOptions& options, const std::vector<Solution>* starts = nullptr) {
+std::vector<Solution> solve_fixed(const Design& design, const Targets& targets,
+                                  const std::vector<double>& lambdas, const LassoOptions& options,
+                                  const std::vector<Solution>* starts = nullptr) {
   return solve_all(design, static_cast<std::int64_t>(lambdas.size()), options,
                    [&](QuerySolver& solver, std::int64_t q) {
                      return solver.fixed(target_of(targets, q, design.columns()), lambdas[q],
@@ -152,12 +163,13 @@ std::vector<Solution> solve_fixed(const Design& design, const Targets& targets, 
 }
 
 /// @param column_means [n] of the runs of the fit
-LassoFit fit_of(const std::vector<Solution>& solutions, const Design& design, const double* column_means,
-                const std::vector<double>& means) {
+LassoFit fit_of(const std::vector<Solution>& solutions, const Design& design,
+                const double* column_means, const std::vector<double>& means) {
   const std::int64_t queries = static_cast<std::int64_t>(solutions.size()), n = design.columns();
   LassoFit fit;
   fit.weights = at::zeros({queries, n}, at::kDouble);
-  for (at::Tensor* t : {&fit.intercepts, &fit.lambdas, &fit.lambda_max, &fit.gaps}) *t = at::empty({queries}, at::kDouble);
+  for (at::Tensor* t : {&fit.intercepts, &fit.lambdas, &fit.lambda_max, &fit.gaps})
+    *t = at::empty({queries}, at::kDouble);
   for (at::Tensor* t : {&fit.nonzeros, &fit.sweeps}) *t = at::empty({queries}, at::kLong);
   fit.converged = at::empty({queries}, at::kBool);
   for (std::int64_t q = 0; q < queries; ++q) {
@@ -174,7 +186,8 @@ LassoFit fit_of(const std::vector<Solution>& solutions, const Design& design, co
     fit.lambda_max.mutable_data_ptr<double>()[q] = s.lambda_max;
     fit.gaps.mutable_data_ptr<double>()[q] = s.gap;
     fit.converged.mutable_data_ptr<bool>()[q] = s.converged;
-    fit.nonzeros.mutable_data_ptr<std::int64_t>()[q] = static_cast<std::int64_t>(s.weights.support.size());
+    fit.nonzeros.mutable_data_ptr<std::int64_t>()[q] =
+        static_cast<std::int64_t>(s.weights.support.size());
     fit.sweeps.mutable_data_ptr<std::int64_t>()[q] = s.sweeps;
     fit.worst_gap = std::max(fit.worst_gap, s.gap);
     fit.unconverged += !s.converged;
@@ -182,7 +195,8 @@ LassoFit fit_of(const std::vector<Solution>& solutions, const Design& design, co
   return fit;
 }
 
-LassoFit fit_of(const std::vector<Solution>& solutions, const Design& design, const Targets& targets) {
+LassoFit fit_of(const std::vector<Solution>& solutions, const Design& design,
+                const Targets& targets) {
   std::vector<double> column_means(design.columns());
   for (std::int64_t i = 0; i < design.columns(); ++i) column_means[i] = design.column_mean(i);
   return fit_of(solutions, design, column_means.data(), targets.means);
@@ -207,16 +221,17 @@ LassoFit lasso(const at::Tensor& masks, const at::Tensor& measurements, const at
   const MaskBits bits(x.const_data_ptr<std::uint8_t>(), x.size(1), rows, options.threads);
   const Targets targets({{bits, rows}}, view(y), kernels, options.threads);
   check_finite(targets, y);
-  const Design design(PairCounts(bits, kernels, options.threads), bits.runs, options.standardise, kernels,
-                      options.threads);
+  const Design design(PairCounts(bits, kernels, options.threads), bits.runs, options.standardise,
+                      kernels, options.threads);
   return fit_of(solve_fixed(design, targets, wanted, options), design, targets);
 }
 
-LassoFit lasso_path(const at::Tensor& masks, const at::Tensor& measurements, const at::Tensor& heldout,
-                    const LassoPath& path, const LassoOptions& options) {
+LassoFit lasso_path(const at::Tensor& masks, const at::Tensor& measurements,
+                    const at::Tensor& heldout, const LassoPath& path, const LassoOptions& options) {
   check(options);
-  MODELDIFF_CHECK(path.lambdas >= 2 && path.ratio > 0 && path.ratio < 1 && path.patience >= 0,
-                  fmt::format("lambdas {}, ratio {}, patience {}", path.lambdas, path.ratio, path.patience));
+  MODELDIFF_CHECK(
+      path.lambdas >= 2 && path.ratio > 0 && path.ratio < 1 && path.patience >= 0,
+      fmt::format("lambdas {}, ratio {}, patience {}", path.lambdas, path.ratio, path.patience));
   check_pair(masks, measurements);
   const lasso_solver::Kernels& kernels = kernels_of(options.simd);
   const auto [heldout_rows, fit_rows] = split_rows(heldout, masks.size(0));
@@ -228,17 +243,20 @@ LassoFit lasso_path(const at::Tensor& masks, const at::Tensor& measurements, con
   const MaskBits fit_bits(bytes, n, fit_rows, options.threads);
   Targets targets({{fit_bits, fit_rows}}, values, kernels, options.threads);
   check_finite(targets, y);
-  std::optional<Design> design(std::in_place, PairCounts(fit_bits, kernels, options.threads), fit_bits.runs,
-                               options.standardise, kernels, options.threads);
+  std::optional<Design> design(std::in_place, PairCounts(fit_bits, kernels, options.threads),
+                               fit_bits.runs, options.standardise, kernels, options.threads);
   const at::Tensor errors = at::empty({queries, path.lambdas}, at::kDouble);
   double* error_rows = errors.mutable_data_ptr<double>();
   const lasso_solver::HeldOut held(bytes, n, heldout_rows);
-  const lasso_solver::PathPlan plan{.lambdas = path.lambdas, .ratio = path.ratio, .patience = path.patience};
+  const lasso_solver::PathPlan plan{
+      .lambdas = path.lambdas, .ratio = path.ratio, .patience = path.patience};
   std::vector<Solution> solutions =
       solve_all(*design, queries, options, [&](QuerySolver& solver, std::int64_t q) {
-        return solver.path(target_of(targets, q, n), plan, held, values, q, error_rows + q * path.lambdas);
+        return solver.path(target_of(targets, q, n), plan, held, values, q,
+                           error_rows + q * path.lambdas);
       });
-  const at::Tensor chosen = at::empty({queries}, at::kLong), lambda_max = at::empty({queries}, at::kDouble);
+  const at::Tensor chosen = at::empty({queries}, at::kLong),
+                   lambda_max = at::empty({queries}, at::kDouble);
   std::vector<double> lambdas(queries);
   for (std::int64_t q = 0; q < queries; ++q) {
     chosen.mutable_data_ptr<std::int64_t>()[q] = solutions[q].chosen;
@@ -248,7 +266,8 @@ LassoFit lasso_path(const at::Tensor& masks, const at::Tensor& measurements, con
 
   if (path.refit) {
     const MaskBits held_bits(bytes, n, heldout_rows, options.threads);
-    targets = Targets({{fit_bits, fit_rows}, {held_bits, heldout_rows}}, values, kernels, options.threads);
+    targets = Targets({{fit_bits, fit_rows}, {held_bits, heldout_rows}}, values, kernels,
+                      options.threads);
     check_finite(targets, y);
     PairCounts counts = std::move(*design).release_counts();
     design.reset();
@@ -268,8 +287,9 @@ LassoFit lasso_path(const at::Tensor& masks, const at::Tensor& measurements, con
   return fit;
 }
 
-LassoFit lasso_from_moments(const at::Tensor& gram, const at::Tensor& cross, const at::Tensor& squares,
-                            const at::Tensor& column_means, const at::Tensor& measurement_means, std::int64_t runs,
+LassoFit lasso_from_moments(const at::Tensor& gram, const at::Tensor& cross,
+                            const at::Tensor& squares, const at::Tensor& column_means,
+                            const at::Tensor& measurement_means, std::int64_t runs,
                             const at::Tensor& lambdas, const LassoOptions& options) {
   check(options);
   MODELDIFF_CHECK(runs >= 2, fmt::format("runs {}", runs));
@@ -278,11 +298,14 @@ LassoFit lasso_from_moments(const at::Tensor& gram, const at::Tensor& cross, con
     if (tensor.scalar_type() != at::kDouble || tensor.sizes() != shape)
       throw ShapeError(fmt::format("{} must be [{}] float64, got {}", name, fmt::join(shape, ", "),
                                    shape_text(tensor)));
-    if (!tensor.isfinite().all().item<bool>()) throw NumericalError(fmt::format("{} is not finite", name));
+    if (!tensor.isfinite().all().item<bool>())
+      throw NumericalError(fmt::format("{} is not finite", name));
     return tensor.cpu().contiguous();
   };
-  const at::Tensor g = expect(gram, {n, n}, "gram"), c = expect(cross, {n, queries}, "cross").t().contiguous(),
-                   yy = expect(squares, {queries}, "squares"), xm = expect(column_means, {n}, "column_means"),
+  const at::Tensor g = expect(gram, {n, n}, "gram"),
+                   c = expect(cross, {n, queries}, "cross").t().contiguous(),
+                   yy = expect(squares, {queries}, "squares"),
+                   xm = expect(column_means, {n}, "column_means"),
                    ym = expect(measurement_means, {queries}, "measurement_means");
   const auto numbers = [](const at::Tensor& tensor) {
     const double* data = tensor.const_data_ptr<double>();
@@ -292,13 +315,14 @@ LassoFit lasso_from_moments(const at::Tensor& gram, const at::Tensor& cross, con
   targets.cross = numbers(c);
   targets.squares = numbers(yy);
   targets.means = numbers(ym);
-  const Design design(g.const_data_ptr<double>(), n, runs, options.standardise, kernels_of(options.simd),
-                      options.threads);
+  const Design design(g.const_data_ptr<double>(), n, runs, options.standardise,
+                      kernels_of(options.simd), options.threads);
   return fit_of(solve_fixed(design, targets, lambda_of_queries(lambdas, queries), options), design,
                 xm.const_data_ptr<double>(), targets.means);
 }
 
-at::Tensor difference_of_means(const at::Tensor& masks, const at::Tensor& measurements, int threads) {
+at::Tensor difference_of_means(const at::Tensor& masks, const at::Tensor& measurements,
+                               int threads) {
   MODELDIFF_CHECK(threads > 0, fmt::format("threads {}", threads));
   check_pair(masks, measurements);
   const lasso_solver::Kernels& kernels = kernels_of(LassoOptions::Simd::kBest);

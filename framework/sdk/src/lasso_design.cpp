@@ -15,8 +15,9 @@ const Kernels* find_kernels(std::string_view name) {
   const auto wanted = [&](const Kernels& kernels) { return name.empty() || name == kernels.name; };
 #if defined(__x86_64__)
   const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
-  const bool avx512 = avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
-                      __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl");
+  const bool avx512 = avx2 && __builtin_cpu_supports("avx512f") &&
+                      __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512bw") &&
+                      __builtin_cpu_supports("avx512vl");
   if (avx512 && wanted(kAvx512Kernels)) return &kAvx512Kernels;
   if (avx2 && wanted(kAvx2Kernels)) return &kAvx2Kernels;
 #endif
@@ -38,13 +39,15 @@ void for_each(std::int64_t count, int threads, const std::function<void(std::int
   };
   {
     std::vector<std::jthread> others;
-    for (int worker = 1; worker < std::min<std::int64_t>(threads, count); ++worker) others.emplace_back(work, worker);
+    for (int worker = 1; worker < std::min<std::int64_t>(threads, count); ++worker)
+      others.emplace_back(work, worker);
     work(0);
   }
   if (failure) std::rethrow_exception(failure);
 }
 
-MaskBits::MaskBits(const std::uint8_t* masks, std::int64_t columns_, const std::vector<std::int64_t>& rows, int threads)
+MaskBits::MaskBits(const std::uint8_t* masks, std::int64_t columns_,
+                   const std::vector<std::int64_t>& rows, int threads)
     : runs(static_cast<std::int64_t>(rows.size())), columns(columns_) {
   constexpr std::int64_t kRuns = 8 * kGroupBlock;
   const std::int64_t blocks = (runs + kRuns - 1) / kRuns;
@@ -55,7 +58,8 @@ MaskBits::MaskBits(const std::uint8_t* masks, std::int64_t columns_, const std::
     for (std::int64_t j = kRuns * block; j < std::min(runs, kRuns * (block + 1)); ++j) {
       std::uint8_t* group = groups.data() + j / 8 * stride;
       const std::uint8_t* row = masks + rows[j] * columns;
-      for (std::int64_t i = 0; i < columns; ++i) group[i] |= static_cast<std::uint8_t>(row[i] << (j % 8));
+      for (std::int64_t i = 0; i < columns; ++i)
+        group[i] |= static_cast<std::uint8_t>(row[i] << (j % 8));
     }
   });
 }
@@ -75,8 +79,8 @@ PairCounts::PairCounts(const MaskBits& bits, const Kernels& kernels, int threads
   std::vector<std::vector<std::uint8_t>> scratch(threads);
   for_each((n + strip - 1) / strip, threads, [&](std::int64_t s, int worker) {
     scratch[worker].resize((kGroupBlock * 256 + 3 * n) * strip);
-    kernels.count_strip(bits.groups.data(), bits.count, bits.stride, s * strip, n, scratch[worker].data(),
-                        entries.get(), stride);
+    kernels.count_strip(bits.groups.data(), bits.count, bits.stride, s * strip, n,
+                        scratch[worker].data(), entries.get(), stride);
   });
   // The upper triangle, in tiles whose rows and columns stay in cache.
   constexpr std::int64_t kTile = 64;
@@ -91,10 +95,12 @@ PairCounts::PairCounts(const MaskBits& bits, const Kernels& kernels, int threads
 
 void PairCounts::add(const PairCounts& others) {
   for (std::int64_t i = 0; i < columns; ++i)
-    for (std::int64_t j = 0; j < columns; ++j) entries[i * stride + j] += others.entries[i * stride + j];
+    for (std::int64_t j = 0; j < columns; ++j)
+      entries[i * stride + j] += others.entries[i * stride + j];
 }
 
-Targets::Targets(const std::vector<RunSet>& parts, const Measurements& y, const Kernels& kernels, int threads)
+Targets::Targets(const std::vector<RunSet>& parts, const Measurements& y, const Kernels& kernels,
+                 int threads)
     : means(y.queries), squares(y.queries), cross(y.queries * parts.front().bits.columns) {
   const std::int64_t n = parts.front().bits.columns;
   double runs = 0;
@@ -103,35 +109,39 @@ Targets::Targets(const std::vector<RunSet>& parts, const Measurements& y, const 
     std::vector<double> y, tables, sums;
   };
   std::vector<Scratch> scratch(threads);
-  for_each((y.queries + kQueryBlock - 1) / kQueryBlock, threads, [&](std::int64_t block, int worker) {
-    const std::int64_t first = block * kQueryBlock, width = std::min<std::int64_t>(kQueryBlock, y.queries - first);
-    auto& [centred, tables, sums] = scratch[worker];
-    tables.resize(kGroupBlock * 256 * kQueryBlock);
-    sums.assign(n * kQueryBlock, 0);
-    double* mean = means.data() + first;
-    for (const RunSet& part : parts)
-      for (const std::int64_t row : part.rows)
-        for (std::int64_t q = 0; q < width; ++q) mean[q] += y.at(row, first + q);
-    for (std::int64_t q = 0; q < width; ++q) mean[q] /= runs;
-    for (const RunSet& part : parts) {
-      centred.assign(part.bits.count * 8 * kQueryBlock, 0);
-      for (std::size_t j = 0; j < part.rows.size(); ++j)
-        for (std::int64_t q = 0; q < width; ++q) {
-          const double value = y.at(part.rows[j], first + q) - mean[q];
-          centred[j * kQueryBlock + q] = value;
-          squares[first + q] += value * value;
-        }
-      kernels.cross(part.bits.groups.data(), part.bits.count, part.bits.stride, n, centred.data(), tables.data(),
-                    sums.data());
-    }
-    for (std::int64_t q = 0; q < width; ++q)
-      for (std::int64_t i = 0; i < n; ++i) cross[(first + q) * n + i] = sums[i * kQueryBlock + q];
-  });
+  for_each((y.queries + kQueryBlock - 1) / kQueryBlock, threads,
+           [&](std::int64_t block, int worker) {
+             const std::int64_t first = block * kQueryBlock,
+                                width = std::min<std::int64_t>(kQueryBlock, y.queries - first);
+             auto& [centred, tables, sums] = scratch[worker];
+             tables.resize(kGroupBlock * 256 * kQueryBlock);
+             sums.assign(n * kQueryBlock, 0);
+             double* mean = means.data() + first;
+             for (const RunSet& part : parts)
+               for (const std::int64_t row : part.rows)
+                 for (std::int64_t q = 0; q < width; ++q) mean[q] += y.at(row, first + q);
+             for (std::int64_t q = 0; q < width; ++q) mean[q] /= runs;
+             for (const RunSet& part : parts) {
+               centred.assign(part.bits.count * 8 * kQueryBlock, 0);
+               for (std::size_t j = 0; j < part.rows.size(); ++j)
+                 for (std::int64_t q = 0; q < width; ++q) {
+                   const double value = y.at(part.rows[j], first + q) - mean[q];
+                   centred[j * kQueryBlock + q] = value;
+                   squares[first + q] += value * value;
+                 }
+               kernels.cross(part.bits.groups.data(), part.bits.count, part.bits.stride, n,
+                             centred.data(), tables.data(), sums.data());
+             }
+             for (std::int64_t q = 0; q < width; ++q)
+               for (std::int64_t i = 0; i < n; ++i)
+                 cross[(first + q) * n + i] = sums[i * kQueryBlock + q];
+           });
 }
 
 template <class Centred>
 void Design::fill(bool standardise, int threads, const Centred& centred) {
-  // A smaller variance is the rounding of a constant: one run with a column, or without it, has (m - 1)/m^2.
+  // A smaller variance is the rounding of a constant: one run with a column, or without it, has (m
+  // - 1)/m^2.
   constexpr double kNoVariance = 1e-9;
   const double m = static_cast<double>(runs_);
   per_scale_.resize(columns_);
@@ -148,12 +158,14 @@ void Design::fill(bool standardise, int threads, const Centred& centred) {
   for_each(columns_, threads, [&](std::int64_t i, int) {
     float* row = gram_.get() + i * stride_;
     const double scale = per_scale_[i] / m;
-    for (std::int64_t j = 0; j < columns_; ++j) row[j] = static_cast<float>(centred(i, j) * scale * per_scale_[j]);
+    for (std::int64_t j = 0; j < columns_; ++j)
+      row[j] = static_cast<float>(centred(i, j) * scale * per_scale_[j]);
     std::fill(row + columns_, row + stride_, 0.0f);
   });
 }
 
-Design::Design(PairCounts counts, std::int64_t runs, bool standardise, const Kernels& kernels, int threads)
+Design::Design(PairCounts counts, std::int64_t runs, bool standardise, const Kernels& kernels,
+               int threads)
     : columns_(counts.columns),
       runs_(runs),
       stride_(counts.stride),
@@ -169,15 +181,16 @@ Design::Design(PairCounts counts, std::int64_t runs, bool standardise, const Ker
        [&](std::int64_t i, std::int64_t j) { return counts_.row(i)[j] - means_[i] * present[j]; });
 }
 
-Design::Design(const double* centred_sums, std::int64_t columns, std::int64_t runs, bool standardise,
-               const Kernels& kernels, int threads)
+Design::Design(const double* centred_sums, std::int64_t columns, std::int64_t runs,
+               bool standardise, const Kernels& kernels, int threads)
     : columns_(columns),
       runs_(runs),
       stride_(padded(columns)),
       kernels_(&kernels),
       sums_(centred_sums),
       means_(columns) {
-  fill(standardise, threads, [&](std::int64_t i, std::int64_t j) { return sums_[i * columns_ + j]; });
+  fill(standardise, threads,
+       [&](std::int64_t i, std::int64_t j) { return sums_[i * columns_ + j]; });
 }
 
 void Design::multiply(const std::vector<std::int64_t>& support, const std::vector<double>& weights,
@@ -200,7 +213,8 @@ void Design::multiply(const std::vector<std::int64_t>& support, const std::vecto
     kernels_->add_counts(rows.data(), theta.data(), count, columns_, product);
   }
   const double m = static_cast<double>(runs_);
-  for (std::int64_t i = 0; i < columns_; ++i) product[i] = (product[i] / m - means_[i] * kept) * per_scale_[i];
+  for (std::int64_t i = 0; i < columns_; ++i)
+    product[i] = (product[i] / m - means_[i] * kept) * per_scale_[i];
 }
 
 }  // namespace modeldiff::lasso_solver

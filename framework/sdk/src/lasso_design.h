@@ -9,8 +9,9 @@
 
 #include "lasso_kernels.h"
 
-// What the queries of a LASSO share, on plain memory: masks as bits, their Gram matrix, and the products of the masks
-// with the measurements. Every result is the same bits for any number of threads.
+// What the queries of a LASSO share, on plain memory: masks as bits, their Gram matrix, and the
+// products of the masks with the measurements. Every result is the same bits for any number of
+// threads.
 
 namespace modeldiff::lasso_solver {
 
@@ -18,21 +19,24 @@ namespace modeldiff::lasso_solver {
 /// @return null when this CPU or this build has no such set
 const Kernels* find_kernels(std::string_view name);
 
-/// Calls task(i, worker) once for each i in [0, count) on `threads` threads, worker in [0, threads). The first exception
-/// is thrown again.
+/// Calls task(i, worker) once for each i in [0, count) on `threads` threads, worker in [0,
+/// threads). The first exception is thrown again.
 void for_each(std::int64_t count, int threads, const std::function<void(std::int64_t, int)>& task);
 
-/// Masks of some runs as bits: bit b of byte (g, i) of `groups` is the mask of column i in run 8 g + b.
+/// Masks of some runs as bits: bit b of byte (g, i) of `groups` is the mask of column i in run 8 g
+/// + b.
 struct MaskBits {
   std::int64_t runs = 0;
   std::int64_t columns = 0;
-  std::int64_t count = 0;   ///< groups of eight runs, whole blocks of kGroupBlock; runs past the last have no column
+  std::int64_t count =
+      0;  ///< groups of eight runs, whole blocks of kGroupBlock; runs past the last have no column
   std::int64_t stride = 0;  ///< bytes from one group to the next
   std::vector<std::uint8_t> groups;
 
   /// @param masks [*, columns] bytes 0 and 1
   /// @param rows  the runs to take, in this order
-  MaskBits(const std::uint8_t* masks, std::int64_t columns, const std::vector<std::int64_t>& rows, int threads);
+  MaskBits(const std::uint8_t* masks, std::int64_t columns, const std::vector<std::int64_t>& rows,
+           int threads);
 
   /// [columns] runs that have column i.
   std::vector<double> column_counts() const;
@@ -74,21 +78,24 @@ struct RunSet {
 struct Targets {
   std::vector<double> means;    ///< [queries]
   std::vector<double> squares;  ///< [queries], sum of (y - mean)^2
-  std::vector<double> cross;    ///< [queries, columns], sum over runs that have column i of y - mean
+  std::vector<double> cross;  ///< [queries, columns], sum over runs that have column i of y - mean
 
   /// Of all runs of the parts together.
-  Targets(const std::vector<RunSet>& parts, const Measurements& y, const Kernels& kernels, int threads);
+  Targets(const std::vector<RunSet>& parts, const Measurements& y, const Kernels& kernels,
+          int threads);
   Targets() = default;
 };
 
-/// The Gram matrix X~'X~/m of centred columns, divided by their standard deviation s or not, and the exact sums behind it.
+/// The Gram matrix X~'X~/m of centred columns, divided by their standard deviation s or not, and
+/// the exact sums behind it.
 class Design {
  public:
   /// From the counts of `runs` masks.
-  Design(PairCounts counts, std::int64_t runs, bool standardise, const Kernels& kernels, int threads);
-  /// From centred sums [columns, columns], which must outlive this object.
-  Design(const double* centred_sums, std::int64_t columns, std::int64_t runs, bool standardise, const Kernels& kernels,
+  Design(PairCounts counts, std::int64_t runs, bool standardise, const Kernels& kernels,
          int threads);
+  /// From centred sums [columns, columns], which must outlive this object.
+  Design(const double* centred_sums, std::int64_t columns, std::int64_t runs, bool standardise,
+         const Kernels& kernels, int threads);
 
   std::int64_t columns() const { return columns_; }
   std::int64_t runs() const { return runs_; }
@@ -110,7 +117,8 @@ class Design {
   /// product = (X~'X~/m) w in float64, from the exact sums.
   /// @param support, weights the nonzeros of w
   /// @param product [columns], overwritten
-  void multiply(const std::vector<std::int64_t>& support, const std::vector<double>& weights, double* product) const;
+  void multiply(const std::vector<std::int64_t>& support, const std::vector<double>& weights,
+                double* product) const;
 
  private:
   template <class Centred>

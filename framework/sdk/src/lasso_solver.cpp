@@ -14,7 +14,8 @@ namespace {
 constexpr double kWholeShare = 0.5;
 /// Columns with a gradient beyond this share of lambda enter before they are needed: most soon are.
 constexpr double kScreen = 0.95;
-/// Steps of lambda on the way from lambda_max to a lambda that is fixed, and how exactly they are solved.
+/// Steps of lambda on the way from lambda_max to a lambda that is fixed, and how exactly they are
+/// solved.
 constexpr double kApproachStep = 0.6;
 constexpr double kApproachGap = 1e-2;
 /// Of the gap that is asked for, within the active set, where it is cheap to look.
@@ -23,7 +24,8 @@ constexpr double kInnerShare = 0.5;
 constexpr double kDriftReach = 1e-4;
 /// Gaps from here on can be judged by a gradient that was updated in float32 along a path.
 constexpr double kDriftGap = 1e-6;
-/// Rounds in which the gap is not halved, with nothing left to try, before rounding is taken to be the limit.
+/// Rounds in which the gap is not halved, with nothing left to try, before rounding is taken to be
+/// the limit.
 constexpr int kStalledRounds = 3;
 
 /// What the objective and the gap of a query need of its weights w and gradient g, with c = X~'y/m.
@@ -47,7 +49,9 @@ struct Sums {
   /// |r|^2/m, given |y|^2/m.
   double residual(double square) const { return square - wc - wg; }
 
-  double objective(double square, double lambda) const { return 0.5 * residual(square) + lambda * norm; }
+  double objective(double square, double lambda) const {
+    return 0.5 * residual(square) + lambda * norm;
+  }
 
   /// Duality gap over |y|^2/2m: with s = min(1, lambda/|X~'r/m|_inf) and the dual point u = s r,
   /// gap = |r|^2/2m + lambda |w|_1 - (|y|^2 - |y - u|^2)/2m. Rounding does not take it below 0.
@@ -61,7 +65,8 @@ struct Sums {
 
 }  // namespace
 
-HeldOut::HeldOut(const std::uint8_t* masks, std::int64_t columns, std::vector<std::int64_t> heldout_rows)
+HeldOut::HeldOut(const std::uint8_t* masks, std::int64_t columns,
+                 std::vector<std::int64_t> heldout_rows)
     : rows(std::move(heldout_rows)), by_column(columns * rows.size()) {
   constexpr std::int64_t kStrip = 64;
   for (std::int64_t first = 0; first < columns; first += kStrip)
@@ -88,7 +93,8 @@ void ActiveSet::add(std::int64_t column) {
   columns_.push_back(column);
   diagonal_.push_back(design_->diagonal()[column]);
   inverse_.push_back(design_->inverse()[column]);
-  whole_ = static_cast<double>(columns_.size()) > kWholeShare * static_cast<double>(design_->columns());
+  whole_ =
+      static_cast<double>(columns_.size()) > kWholeShare * static_cast<double>(design_->columns());
 }
 
 std::int64_t ActiveSet::size() const {
@@ -97,7 +103,8 @@ std::int64_t ActiveSet::size() const {
 
 void ActiveSet::reserve(std::int64_t size) {
   if (padded(size) <= stride_) return;
-  const std::int64_t stride = padded(2 * size) + kPad;  // not a power of two, which would share cache sets
+  const std::int64_t stride =
+      padded(2 * size) + kPad;  // not a power of two, which would share cache sets
   std::vector<float> larger(stride * stride);
   for (std::int64_t a = 0; a < gathered_; ++a)
     std::copy_n(gram_.data() + a * stride_, gathered_, larger.data() + a * stride);
@@ -202,8 +209,9 @@ bool QuerySolver::admit(double threshold) {
   return any;
 }
 
-/// Sweeps over the active set until its own duality gap is small enough, or as small as its drift allows.
-/// Leaves weights_ changed, and gradient_ too when the active set is the whole. Returns the number of sweeps.
+/// Sweeps over the active set until its own duality gap is small enough, or as small as its drift
+/// allows. Leaves weights_ changed, and gradient_ too when the active set is the whole. Returns the
+/// number of sweeps.
 std::int64_t QuerySolver::descend(double lambda, double gap, std::int64_t max_sweeps) {
   active_.gather();
   const bool whole = active_.whole();
@@ -256,7 +264,8 @@ std::int64_t QuerySolver::descend(double lambda, double gap, std::int64_t max_sw
   return sweeps;
 }
 
-/// From the weights and gradient at hand to those at lambda, with a gap over all columns of at most `gap`.
+/// From the weights and gradient at hand to those at lambda, with a gap over all columns of at most
+/// `gap`.
 /// @param exact also make the gradient exact when all columns are active
 /// @return whether the gap, now in gap_, was reached
 bool QuerySolver::solve(double lambda, double gap, bool exact) {
@@ -276,7 +285,7 @@ bool QuerySolver::solve(double lambda, double gap, bool exact) {
       stalled = 0;
     } else {
       inner *= kInnerShare;
-      if (gap_ > 0.5 * last && ++stalled == kStalledRounds) break;
+      if (!(gap_ <= 0.5 * last) && ++stalled == kStalledRounds) break;
     }
     last = gap_;
   }
@@ -284,7 +293,8 @@ bool QuerySolver::solve(double lambda, double gap, bool exact) {
   return gap_ <= gap;
 }
 
-/// Weights and gradient are linear in lambda as long as the support stays: goes on by `ratio` of the last step.
+/// Weights and gradient are linear in lambda as long as the support stays: goes on by `ratio` of
+/// the last step.
 void QuerySolver::extrapolate(double ratio) {
   for (std::int64_t i = 0; i < n_; ++i) {
     const double weight = weights_[i], gradient = gradient_[i];
@@ -316,7 +326,8 @@ void QuerySolver::refresh_gradient() {
 
 void QuerySolver::set_weights(const SparseWeights& weights) {
   std::fill(weights_.begin(), weights_.end(), 0.0);
-  for (std::size_t k = 0; k < weights.support.size(); ++k) weights_[weights.support[k]] = weights.values[k];
+  for (std::size_t k = 0; k < weights.support.size(); ++k)
+    weights_[weights.support[k]] = weights.values[k];
   refresh_gradient();
 }
 
@@ -361,8 +372,9 @@ double QuerySolver::heldout_error(double mean, const HeldOut& heldout) {
       mask_columns_.push_back(heldout.by_column.data() + i * heldout.runs());
     }
   predictions_.assign(heldout.runs(), 0.0f);
-  design_->kernels().add_masks(mask_columns_.data(), theta_.data(), static_cast<std::int64_t>(theta_.size()),
-                               heldout.runs(), predictions_.data());
+  design_->kernels().add_masks(mask_columns_.data(), theta_.data(),
+                               static_cast<std::int64_t>(theta_.size()), heldout.runs(),
+                               predictions_.data());
   double sum = 0;
   for (std::int64_t j = 0; j < heldout.runs(); ++j) {
     const double error = heldout_y_[j] - intercept - predictions_[j];
@@ -371,8 +383,8 @@ double QuerySolver::heldout_error(double mean, const HeldOut& heldout) {
   return sum / static_cast<double>(heldout.runs());
 }
 
-Solution QuerySolver::path(const Target& target, const PathPlan& plan, const HeldOut& heldout, const Measurements& y,
-                           std::int64_t query, double* errors) {
+Solution QuerySolver::path(const Target& target, const PathPlan& plan, const HeldOut& heldout,
+                           const Measurements& y, std::int64_t query, double* errors) {
   begin(target);
   heldout_y_.clear();
   for (const std::int64_t row : heldout.rows) heldout_y_.push_back(y.at(row, query));

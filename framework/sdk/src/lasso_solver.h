@@ -6,8 +6,8 @@
 
 #include "lasso_design.h"
 
-// Coordinate descent for one query at a time on a shared design. Weights are those of the objective (w = theta s),
-// gradients are X~'r/m with r the residual.
+// Coordinate descent for one query at a time on a shared design. Weights are those of the objective
+// (w = theta s), gradients are X~'r/m with r the residual.
 
 namespace modeldiff::lasso_solver {
 
@@ -54,9 +54,9 @@ struct Solution {
   bool converged = true;
 };
 
-/// The columns that one query may give a weight, in the order of their entry, with their part of the Gram matrix
-/// gathered: small enough for the second cache where the whole is not. With many columns it stands for all of them, and
-/// the whole matrix is used where it is.
+/// The columns that one query may give a weight, in the order of their entry, with their part of
+/// the Gram matrix gathered: small enough for the second cache where the whole is not. With many
+/// columns it stands for all of them, and the whole matrix is used where it is.
 class ActiveSet {
  public:
   explicit ActiveSet(const Design& design);
@@ -90,9 +90,9 @@ class ActiveSet {
   std::vector<double> diagonal_, inverse_;
 };
 
-/// Anderson acceleration of coordinate descent (Bertrand and Massias 2021, arXiv:2011.10065): a combination of the last
-/// iterates whose differences nearly cancel. The gradient is affine in the weights, so it takes the same combination, and
-/// no product with the Gram matrix.
+/// Anderson acceleration of coordinate descent (Bertrand and Massias 2021, arXiv:2011.10065): a
+/// combination of the last iterates whose differences nearly cancel. The gradient is affine in the
+/// weights, so it takes the same combination, and no product with the Gram matrix.
 class Acceleration {
  public:
   static constexpr int kDepth = 5;
@@ -117,10 +117,11 @@ class QuerySolver {
   /// @param start weights to start from; null starts from none
   Solution fixed(const Target& target, double lambda, const SparseWeights* start);
 
-  /// A warm-started path down from lambda_max, and of it the solution with the least squared error on `heldout`.
+  /// A warm-started path down from lambda_max, and of it the solution with the least squared error
+  /// on `heldout`.
   /// @param errors [plan.lambdas], written; NaN after a stop
-  Solution path(const Target& target, const PathPlan& plan, const HeldOut& heldout, const Measurements& y,
-                std::int64_t query, double* errors);
+  Solution path(const Target& target, const PathPlan& plan, const HeldOut& heldout,
+                const Measurements& y, std::int64_t query, double* errors);
 
  private:
   void begin(const Target& target);

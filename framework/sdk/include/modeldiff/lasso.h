@@ -6,24 +6,29 @@
 
 #include "modeldiff/core/api.h"
 
-// Sparse linear regression of many targets on one 0/1 design: datamodels and component attributions.
+// Sparse linear regression of many targets on one 0/1 design: datamodels and component
+// attributions.
 //
-// All queries share the masks, so one Gram matrix serves them all; each query is then solved by coordinate descent on
-// it, whatever the number of runs. m runs, n columns (training examples or components), N queries.
+// All queries share the masks, so one Gram matrix serves them all; each query is then solved by
+// coordinate descent on it, whatever the number of runs. m runs, n columns (training examples or
+// components), N queries.
 
 namespace modeldiff {
 
-/// How exactly, and with what, a problem is solved. None of it but `gap` and `standardise` changes what is asked for.
+/// How exactly, and with what, a problem is solved. None of it but `gap` and `standardise` changes
+/// what is asked for.
 struct LassoOptions {
-  /// Penalise w = theta s on columns divided by their standard deviation s, as datamodels do. Otherwise penalise theta.
-  /// Weights are reported as theta in either case.
+  /// Penalise w = theta s on columns divided by their standard deviation s, as datamodels do.
+  /// Otherwise penalise theta. Weights are reported as theta in either case.
   bool standardise = true;
-  /// A query is solved when its duality gap is at most this share of |y|^2/2m, the objective of w = 0.
-  /// Below about 1e-12 rounding of the float64 check decides.
+  /// A query is solved when its duality gap is at most this share of |y|^2/2m, the objective of
+  /// w = 0. Below about 1e-12 rounding of the float64 check decides.
   double gap = 1e-8;
-  /// Passes over the working set at one lambda; a query that needs more is returned with `converged` false.
+  /// Passes over the working set at one lambda; a query that needs more is returned with
+  /// `converged` false.
   std::int64_t max_sweeps = 10000;
-  /// Threads of the Gram matrix and over queries. The result is the same, bit for bit, for any number.
+  /// Threads of the Gram matrix and over queries. The result is the same, bit for bit, for any
+  /// number.
   int threads = 1;
   /// Instruction set: the best of this CPU, or one by name. They agree up to rounding.
   enum class Simd { kBest, kBaseline, kAvx2, kAvx512 } simd = Simd::kBest;
@@ -31,28 +36,32 @@ struct LassoOptions {
 
 /// The lambdas of a warm-started path, and what is made of the best one.
 struct LassoPath {
-  /// K lambdas, log spaced from lambda_max of the query (where all weights are 0) down to ratio * lambda_max. K >= 2.
+  /// K lambdas, log spaced from lambda_max of the query, where all weights are 0, down to
+  /// ratio lambda_max. K >= 2.
   std::int64_t lambdas = 20;
   /// In (0, 1).
   double ratio = 1e-2;
   /// Fit once more on all runs, held-out ones included, at the chosen lambda.
   bool refit = true;
-  /// Stop a query's path when its held-out error has not improved for this many lambdas; 0 never stops.
+  /// Stop a query's path when its held-out error has not improved for this many lambdas; 0 never
+  /// stops. Small lambdas cost most and are rarely chosen when there are few runs: try 5.
   std::int64_t patience = 0;
 };
 
 /// Weights of all queries with what is known about them. Float64 on the CPU unless said otherwise.
 struct LassoFit {
-  /// [N, n], theta: change of the measurement when column i is present (mask units). 0 for a column that is in every
-  /// run or in none.
+  /// [N, n], theta: change of the measurement when column i is present (mask units). 0 for a column
+  /// that is in every run or in none.
   at::Tensor weights;
   /// [N], b: the fit is b + theta . mask.
   at::Tensor intercepts;
   /// [N], the lambda of `weights`.
   at::Tensor lambdas;
-  /// [N], smallest lambda with all weights 0: max_i |X~_i' (y - mean y)| / m on the runs of the path or fit.
+  /// [N], smallest lambda with all weights 0: max_i |X~_i' (y - mean y)| / m on the runs of the
+  /// path or fit.
   at::Tensor lambda_max;
-  /// [N], duality gap of `weights` over |y|^2/2m, evaluated in float64 on exact counts; 0 for a constant y.
+  /// [N], duality gap of `weights` over |y|^2/2m, evaluated in float64 on exact counts; 0 for a
+  /// constant y.
   at::Tensor gaps;
   /// [N] bool: gap reached, at every lambda of the path and in the refit.
   at::Tensor converged;
@@ -60,8 +69,8 @@ struct LassoFit {
   at::Tensor nonzeros;
   /// [N] int64, passes over the working set, all lambdas together.
   at::Tensor sweeps;
-  /// [N, K] mean squared error on the held-out runs, first column at lambda_max; NaN after a path was stopped.
-  /// Undefined without a path.
+  /// [N, K] mean squared error on the held-out runs, first column at lambda_max; NaN after a path
+  /// was stopped. Undefined without a path.
   at::Tensor heldout_errors;
   /// [N] int64, column of the least held-out error, the first of equals. Undefined without a path.
   at::Tensor chosen;
@@ -71,42 +80,48 @@ struct LassoFit {
   std::int64_t unconverged = 0;
 };
 
-/// argmin over (b, theta) of  1/(2m) sum_j (y_j - b - theta . x_j)^2 + lambda sum_i s_i |theta_i|  for each query y,
-/// s_i the population standard deviation of column i (1 without `standardise`); b is not penalised.
-/// Ilyas et al. 2022 (Datamodels, arXiv:2202.00622). Their solver fast_l1 returns w = theta s.
-/// Masks of a fixed size sum to a constant: theta is then defined up to a constant that b takes, and the least
-/// penalty picks one; do not compare such weights between designs by absolute level.
-/// @param masks        [m, n], uint8, bool, or any real dtype with entries 0 and 1; 1 = kept; m >= 2
+/// argmin over (b, theta) of  1/(2m) sum_j (y_j - b - theta . x_j)^2 + lambda sum_i s_i |theta_i|
+/// for each query y, s_i the population standard deviation of column i (1 without `standardise`); b
+/// is not penalised. Ilyas et al. 2022 (Datamodels, arXiv:2202.00622). Their solver fast_l1 returns
+/// w = theta s. Masks of a fixed size sum to a constant: theta is then defined up to a constant
+/// that b takes, and the least penalty picks one; do not compare such weights between designs by
+/// absolute level.
+/// @param masks        [m, n], uint8, bool, or any real dtype with entries 0 and 1; 1 = kept; m >=
+/// 2
 /// @param measurements [m, N], float32 or float64, finite
 /// @param lambdas      [N] or [1], > 0, in units of the measurement
 /// @throws ShapeError, DataError naming the first bad entry
-MODELDIFF_API LassoFit lasso(const at::Tensor& masks, const at::Tensor& measurements, const at::Tensor& lambdas,
-                             const LassoOptions& options = {});
+MODELDIFF_API LassoFit lasso(const at::Tensor& masks, const at::Tensor& measurements,
+                             const at::Tensor& lambdas, const LassoOptions& options = {});
 
-/// As lasso(), with lambda chosen per query: the one of the path, fitted on the other runs, that has the least squared
-/// error on the held-out runs.
+/// As lasso(), with lambda chosen per query: the one of the path, fitted on the other runs, that
+/// has the least squared error on the held-out runs.
 /// @param heldout [h] int64, distinct rows of `masks`; at least 1, and at least 2 other rows remain
-MODELDIFF_API LassoFit lasso_path(const at::Tensor& masks, const at::Tensor& measurements, const at::Tensor& heldout,
-                                  const LassoPath& path = {}, const LassoOptions& options = {});
+MODELDIFF_API LassoFit lasso_path(const at::Tensor& masks, const at::Tensor& measurements,
+                                  const at::Tensor& heldout, const LassoPath& path = {},
+                                  const LassoOptions& options = {});
 
-/// As lasso(), from sums over the runs instead of the runs, so that these need not be kept. Intercepts are
-/// mean y - theta . mean x.
+/// As lasso(), from sums over the runs instead of the runs, so that these need not be kept.
+/// Intercepts are mean y - theta . mean x.
 /// @param gram    [n, n] float64, X'X - m mean x mean x', symmetric
 /// @param cross   [n, N] float64, X'Y - m mean x mean y'
 /// @param squares [N] float64, sum of (y - mean y)^2
 /// @param column_means [n], @param measurement_means [N] float64
 /// @param runs    m
-MODELDIFF_API LassoFit lasso_from_moments(const at::Tensor& gram, const at::Tensor& cross, const at::Tensor& squares,
-                                          const at::Tensor& column_means, const at::Tensor& measurement_means,
-                                          std::int64_t runs, const at::Tensor& lambdas,
+MODELDIFF_API LassoFit lasso_from_moments(const at::Tensor& gram, const at::Tensor& cross,
+                                          const at::Tensor& squares, const at::Tensor& column_means,
+                                          const at::Tensor& measurement_means, std::int64_t runs,
+                                          const at::Tensor& lambdas,
                                           const LassoOptions& options = {});
 
-/// w = X~' (Y - mean Y) / m: half the expected change of f if i is present, at alpha = .5 (the standardised slope of a
-/// regression on column i alone). Unbiased under independent masks, needs no tuning, and its noise is known:
-/// standard deviation sd(y)/sqrt(m) for every column. Columns that are in every run or in none get 0.
+/// w = X~' (Y - mean Y) / m: half the expected change of f if i is present, at alpha = .5 (the
+/// standardised slope of a regression on column i alone). Unbiased under independent masks, needs
+/// no tuning, and its noise is known: standard deviation sd(y)/sqrt(m) for every column. Columns
+/// that are in every run or in none get 0.
 /// @param masks        as lasso()
 /// @param measurements as lasso()
 /// @return [N, n] float64, in standardised units; divide by s for mask units
-MODELDIFF_API at::Tensor difference_of_means(const at::Tensor& masks, const at::Tensor& measurements, int threads = 1);
+MODELDIFF_API at::Tensor difference_of_means(const at::Tensor& masks,
+                                             const at::Tensor& measurements, int threads = 1);
 
 }  // namespace modeldiff
