@@ -48,7 +48,7 @@ ByteReader::~ByteReader() = default;
 std::size_t ByteReader::read_some(std::uint8_t* out, std::size_t count) {
   if (!inflater_) {
     count = std::min(count, rest_.size());
-    std::memcpy(out, rest_.data(), count);
+    if (count > 0) std::memcpy(out, rest_.data(), count);  // memcpy of nothing still wants valid addresses
     rest_.remove_prefix(count);
     return count;
   }
