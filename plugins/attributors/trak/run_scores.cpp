@@ -1,0 +1,78 @@
+#include "run_scores.h"
+
+#include <ATen/ATen.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+#include "modeldiff/core/error.h"
+
+namespace modeldiff::trak {
+namespace {
+
+/// Rows of Phi that are multiplied in float32 before the product is added in float64.
+constexpr std::int64_t kGramRows = 4096;
+/// Columns of the Gram matrix that are made at once: only blocks on and below the diagonal are.
+constexpr std::int64_t kGramColumns = 512;
+
+/// Phi' R Phi [k, k] float64, lower triangle. @param weights R [n], or undefined for 1
+at::Tensor gram_matrix(const at::Tensor& phi, const at::Tensor& weights) {
+  const std::int64_t n = phi.size(0), k = phi.size(1);
+  at::Tensor gram = at::zeros({k, k}, at::kDouble);
+  for (std::int64_t begin = 0; begin < n; begin += kGramRows) {
+    const std::int64_t end = std::min(n, begin + kGramRows);
+    const at::Tensor rows = phi.slice(0, begin, end);
+    const at::Tensor weighted = weights.defined() ? rows * weights.slice(0, begin, end).unsqueeze(1) : rows;
+    for (std::int64_t column = 0; column < k; column += kGramColumns) {
+      const std::int64_t width = std::min(kGramColumns, k - column);
+      gram.narrow(0, column, k - column)
+          .narrow(1, column, width)
+          .add_(at::matmul(rows.narrow(1, column, k - column).t(), weighted.narrow(1, column, width)));
+    }
+  }
+  return gram;
+}
+
+[[noreturn]] void fail_singular(std::int64_t examples, std::int64_t k, double lambda, double damping, double trace) {
+  const char* advice = "; raise `damping`";
+  if (examples < k) advice = ": it has no more directions than there are gradients; raise `damping` or lower `projection`";
+  if (trace == 0) advice = ": all gradients are 0";
+  throw NumericalError(fmt::format("the Gram matrix of n = {} gradients, projected to k = {} numbers, is singular with "
+                                   "lambda = {:.4g} (damping {}){}",
+                                   examples, k, lambda, damping, advice));
+}
+
+at::Tensor trained_on(const at::Tensor& values, const at::Tensor& subset) {
+  return subset.defined() ? values.index_select(0, subset) : values;
+}
+
+}  // namespace
+
+RunScores run_scores(const Features& train, const at::Tensor& queries, const at::Tensor& subset,
+                     const SolveOptions& options) {
+  const at::Tensor phi = trained_on(train.rows, subset);
+  const at::Tensor miss = trained_on(train.one_minus_p, subset);
+  at::Tensor gram = gram_matrix(phi, options.newton ? miss * (1 - miss) : at::Tensor());
+  const std::int64_t k = gram.size(0);
+  const double trace = gram.trace().item<double>();
+  if (!std::isfinite(trace)) throw NumericalError("a gradient of the measurement is not finite");
+
+  RunScores out;
+  out.lambda = options.damping * trace / static_cast<double>(k);
+  gram.diagonal().add_(out.lambda);
+  at::Tensor info = at::empty({}, at::kInt);
+  at::linalg_cholesky_ex_out(gram, info, gram);  // in place: at large k this matrix is most of the memory
+  if (trace == 0 || info.item<int>() != 0) fail_singular(phi.size(0), k, out.lambda, options.damping, trace);
+
+  const at::Tensor solved = at::cholesky_solve(queries.t().to(at::kDouble), gram).to(queries.scalar_type());
+  gram.reset();
+  out.scores = at::matmul(solved.t(), train.rows.t());
+  if (!std::isfinite(out.scores.sum().item<double>())) {
+    throw NumericalError("a score is not finite: gradients of the measurement are too large");
+  }
+  return out;
+}
+
+}  // namespace modeldiff::trak

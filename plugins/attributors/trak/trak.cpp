@@ -1,0 +1,93 @@
+#include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
+#include <fmt/format.h>
+
+#include "features.h"
+#include "modeldiff/attributor.h"
+#include "modeldiff/core/error.h"
+#include "modeldiff/plugin.h"
+#include "modeldiff/tensors.h"
+#include "run_scores.h"
+#include "trak_params.h"
+
+namespace modeldiff {
+namespace {
+
+std::int64_t default_projection(std::int64_t parameters) {
+  if (parameters < 50000) return 512;
+  return parameters <= 200000 ? 1024 : 2048;
+}
+
+/// Scores from projected gradients: TRAK, Park et al. 2023, arXiv:2303.14186.
+///   T_r[q, i] = phi_r(q)' (Phi_r'Phi_r + lambda_r I)^-1 phi_r(i),    phi_r(z) = P_r' grad f(z; theta_r) / sqrt(k)
+///   score[q, i] = (mean_r T_r[q, i]) (mean_r (1 - p_r,i))^q_power
+/// The authors' code divides each inverse by its mean absolute entry; here runs keep their true scale. P differs from
+/// run to run.
+class TrakAttributor final : public Attributor {
+ public:
+  explicit TrakAttributor(const TrakParams& params) : params_(params) {}
+
+  TensorMap score_run(const ScoreRunRequest& request) const override {
+    const std::int64_t parameters = request.predictor.model->parameters().count();
+    const trak::FeatureRequest wanted{request.predictor, request.weights,         request.facts.task,
+                                      request.measurement, params_.projection_kind, columns(parameters),
+                                      request.seed,        params_.batch,           request.progress};
+    const trak::Features train = trak::features(wanted, request.train);
+    const trak::Features queries = trak::features(wanted, request.queries);
+    request.progress.check_stop();
+
+    const at::NoGradGuard no_gradients;
+    const trak::RunScores result = trak::run_scores(train, queries.rows, request.subset, {params_.damping, params_.newton});
+    return {{"scores", result.scores.to(at::kFloat)},
+            {"one_minus_p", train.one_minus_p.to(at::kFloat)},
+            {"lambda", at::full({1}, result.lambda, at::kDouble)}};
+  }
+
+  Attribution combine(const CombineRequest& request) const override {
+    if (request.runs.empty()) throw ShapeError("there are no runs to combine");
+    const double runs = static_cast<double>(request.runs.size());
+    at::Tensor scores = at::zeros({request.queries.size(), request.train.size()}, at::kDouble);
+    at::Tensor miss = at::zeros({request.train.size()}, at::kDouble);
+    Json lambdas = Json::array();
+    for (const TensorMap& run : request.runs) {
+      check_shape(run.at("scores"), scores.sizes());
+      scores += run.at("scores");
+      miss += run.at("one_minus_p");
+      lambdas.push_back(run.at("lambda").item<double>());
+    }
+    Attribution out;
+    out.scores = (scores / runs * (miss / runs).pow(params_.q_power)).to(at::kFloat);
+    out.facts = {{"runs", request.runs.size()}, {"q_power", params_.q_power}, {"lambda", lambdas}};
+    return out;
+  }
+
+  bool combines_by_mean() const override { return params_.q_power == 0; }
+
+  double memory_bytes(std::int64_t parameters, std::int64_t examples, std::int64_t queries) const override {
+    constexpr double kPasses = 300e6;  // forward and backward passes, blocks of P
+    const auto k = static_cast<double>(columns(parameters));
+    const auto n = static_cast<double>(examples);
+    const auto m = static_cast<double>(queries);
+    return kPasses + 4 * (n + m) * k + 8 * k * k + 16 * m * k + 4 * n * m;
+  }
+
+ private:
+  std::int64_t columns(std::int64_t parameters) const {
+    if (params_.projection_kind == ProjectionKind::identity) return parameters;
+    return params_.projection.value_or(default_projection(parameters));
+  }
+
+  static void check_shape(const at::Tensor& found, at::IntArrayRef expected) {
+    if (found.sizes() == expected) return;
+    throw ShapeError(fmt::format("scores of a run are {}, expected [{}, {}]", shape_text(found), expected[0], expected[1]));
+  }
+
+  TrakParams params_;
+};
+
+}  // namespace
+
+MODELDIFF_PLUGIN("attributors", "trak", "1.0", "Scores from projected gradients (TRAK, Park et al. 2023)", TrakAttributor,
+                 TrakParams, R"({"runs": "all"})")
+
+}  // namespace modeldiff

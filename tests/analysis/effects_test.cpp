@@ -1,0 +1,184 @@
+#include "analysis/effects.h"
+
+#include <doctest/doctest.h>
+
+#include <cmath>
+
+#include "drawn.h"
+#include "modeldiff/core/error.h"
+
+using namespace modeldiff;
+using namespace modeldiff::testing;
+
+namespace {
+
+constexpr std::int64_t kRuns = 4, kImages = 30, kClasses = 5, kPixels = 12;
+
+at::Tensor drawn_labels() { return at::arange(kImages, at::kLong).remainder(kClasses); }
+
+/// Linear logits of every run. @param inputs [I, pixels] @return [R, I, C]
+at::Tensor logits(const at::Tensor& weights, const at::Tensor& inputs) {
+  return at::matmul(inputs.unsqueeze(0), weights.transpose(1, 2));
+}
+
+/// [R, I] effects around `mean` that vary over runs and images.
+at::Tensor effects_of(std::uint64_t seed, double mean, std::int64_t runs = 20, double spread = 0.01) {
+  return mean + spread * normal(seed, {runs, 1}) + spread * normal(seed + 1, {runs, 40});
+}
+
+}  // namespace
+
+TEST_CASE("the identity and a model that answers the same to everything have effect 0 exactly") {
+  const at::Tensor before = normal(1, {kRuns, kImages, kClasses}).softmax(2);
+  CHECK(treatment_effects(before, before, drawn_labels()).abs().max().item<double>() == 0);
+  CHECK(changed_predictions(before, before) == 0);
+  const at::Tensor constant = normal(2, {kRuns, 1, kClasses}).softmax(2).expand({kRuns, kImages, kClasses});
+  CHECK(treatment_effects(constant, constant.clone(), drawn_labels()).abs().max().item<double>() == 0);
+}
+
+TEST_CASE("the logit effect of a linear model is W_c (F(x) - x)") {
+  const at::Tensor weights = normal(1, {kRuns, kClasses, kPixels});
+  const at::Tensor inputs = normal(2, {kImages, kPixels});
+  const at::Tensor shift = normal(3, {kPixels});
+  const at::Tensor effects = treatment_effects(logits(weights, inputs), logits(weights, inputs + shift), drawn_labels());
+  CHECK(largest_difference(effects, at::matmul(weights, shift)) < 1e-6);
+}
+
+TEST_CASE("effects on probabilities sum to 0 over classes, image by image") {
+  const at::Tensor before = normal(1, {kRuns, kImages, kClasses}).softmax(2);
+  const at::Tensor after = normal(2, {kRuns, kImages, kClasses}).softmax(2);
+  const at::Tensor by_source = effects_by_source_class(before, after, drawn_labels());
+  CHECK(by_source.sum(2).abs().max().item<double>() < 1e-6);
+}
+
+TEST_CASE("the effect on a class is the mean over images of other classes only") {
+  const at::Tensor before = normal(1, {kRuns, kImages, kClasses}).softmax(2);
+  const at::Tensor after = normal(2, {kRuns, kImages, kClasses}).softmax(2);
+  const at::Tensor effects = treatment_effects(before, after, drawn_labels());
+  const at::Tensor by_source = effects_by_source_class(before, after, drawn_labels());
+  for (std::int64_t c = 0; c < kClasses; ++c) {
+    CAPTURE(c);
+    const at::Tensor by_image = effect_by_image(before, after, drawn_labels(), c);
+    CHECK(by_image.size(1) == kImages - kImages / kClasses);
+    CHECK(largest_difference(by_image.mean(1), effects.select(1, c)) < 1e-12);
+    // Classes are of one size here: the mean over the other classes' means.
+    const at::Tensor others = (by_source.select(2, c).sum(1) - by_source.select(2, c).select(1, c)) / (kClasses - 1);
+    CHECK(largest_difference(others, effects.select(1, c)) < 1e-12);
+  }
+  const at::Tensor alone = treatment_effects(before, after, at::zeros({kImages}, at::kLong));
+  CHECK(alone.select(1, 0).isnan().all().item<bool>());
+  CHECK(at::isfinite(alone.narrow(1, 1, kClasses - 1)).all().item<bool>());
+}
+
+TEST_CASE("screening keeps the clearest class, few of a family, and all that was named beforehand") {
+  const auto entry = [](std::string family, std::uint64_t seed, double shift) {
+    ScreenEntry out;
+    out.family = std::move(family);
+    out.effects_a = 0.01 * normal(seed, {5, kClasses});
+    out.effects_a.select(1, 2) += shift;
+    out.effects_b = 0.01 * normal(seed + 50, {5, kClasses});
+    return out;
+  };
+  std::vector<ScreenEntry> entries;
+  for (int i = 0; i < 6; ++i) entries.push_back(entry("patch", 10 + i, 0.5 + i));
+  entries.push_back(entry("blur", 30, 0.1));
+  entries.push_back(entry("named", 31, 0.0));
+  entries.back().preregistered = true;
+  entries.back().target_class = 4;
+
+  const std::vector<Screened> kept = screen(entries, {.keep = 4, .per_family = 3});
+  REQUIRE(kept.size() == 5);
+  CHECK(kept[0].entry == 7);
+  CHECK(kept[0].target_class == 4);
+  std::size_t patches = 0;
+  for (std::size_t i = 1; i < kept.size(); ++i) {
+    CHECK(kept[i].target_class == 2);
+    CHECK(kept[i].difference > 0.05);
+    if (i > 1) CHECK(std::abs(kept[i].z) <= std::abs(kept[i - 1].z));
+    patches += entries[kept[i].entry].family == "patch";
+  }
+  CHECK(patches == 3);
+}
+
+TEST_CASE("a claim that A relies and B does not needs a discovery, a bound above delta and an equivalent B") {
+  const std::vector<VerifyEntry> entries = {
+      {effects_of(1, 0.10), effects_of(3, 0.0)},          // the textbook case
+      {effects_of(5, 0.10), effects_of(7, 0.05)},         // both rely, A more
+      {effects_of(9, 0.0), effects_of(11, 0.0)},          // neither
+      {effects_of(13, 0.0), effects_of(15, 0.10)},        // the other way round
+      {effects_of(17, 0.012, 20, 0.002), effects_of(19, 0.0, 20, 0.002)},  // real, below delta
+      {effects_of(21, 0.30, 20, 0.7), effects_of(23, 0.0, 20, 0.7)},       // large and loose
+  };
+  const Verification out = verify(entries);
+  CHECK(out.effects[0].claim == Claim::a_relies_b_does_not);
+  CHECK(out.effects[1].claim == Claim::a_relies_more);
+  CHECK(out.effects[2].claim == Claim::none);
+  CHECK(out.effects[3].claim == Claim::b_relies_a_does_not);
+  CHECK(out.effects[4].claim == Claim::a_relies_more);
+  CHECK(out.discoveries >= 4);
+  CHECK(out.effects[3].bound > 0);
+  // Ranked by what is sure, not by what is large.
+  CHECK(out.effects[5].difference.estimate > out.effects[1].difference.estimate);
+  CHECK((out.ranking[0] == 0 || out.ranking[0] == 3));
+  CHECK(out.effects[0].difference_over_images.lower > 0);
+  for (std::size_t i = 0; i < entries.size(); ++i) {
+    CHECK(out.effects[i].adjusted_p_value >= out.effects[i].p_value);
+  }
+}
+
+TEST_CASE("a side that cannot see the mark has effect 0 without variance and is equivalent to none") {
+  const VerifyEntry entry{effects_of(1, 0.06), at::zeros({20, 40}, at::kDouble)};
+  const Verification out = verify({&entry, 1});
+  CHECK(out.effects[0].b_is_null.p_value == 0);
+  CHECK(out.effects[0].effect_b.lower == 0);
+  CHECK(out.effects[0].effect_b.upper == 0);
+  CHECK(out.effects[0].claim == Claim::a_relies_b_does_not);
+}
+
+TEST_CASE("pairs of runs are tested by their differences") {
+  // Each pair shares a large part; the difference is small and steady.
+  const at::Tensor shared = normal(1, {10, 1}).expand({10, 40});
+  const VerifyEntry entry{shared + 0.05 + 0.001 * normal(2, {10, 40}), shared + 0.001 * normal(3, {10, 40})};
+  VerifyOptions options;
+  CHECK_FALSE(verify({&entry, 1}, options).effects[0].discovery);
+  options.paired = true;
+  const Verified paired = verify({&entry, 1}, options).effects[0];
+  CHECK(paired.p_value == std::pow(2.0, -9));
+  CHECK(paired.discovery);
+  CHECK(paired.difference.estimate == doctest::Approx(0.05).epsilon(0.01));
+}
+
+TEST_CASE("false discoveries among null effects stay within the rate") {
+  constexpr int kFamilies = 40;
+  int with_discovery = 0;
+  for (int family = 0; family < kFamilies; ++family) {
+    std::vector<VerifyEntry> entries;
+    for (int i = 0; i < 10; ++i) {
+      const std::uint64_t seed = 1000 * family + 4 * i;
+      entries.push_back({effects_of(seed, 0.03, 10), effects_of(seed + 2, 0.03, 10)});
+    }
+    with_discovery += verify(entries, {.bootstrap_draws = 20}).discoveries > 0;
+  }
+  CHECK(with_discovery <= 5);  // binomial(40, .05): P(> 5) = 1.4 %
+}
+
+TEST_CASE("a placebo of the same effect leaves nothing") {
+  const at::Tensor a = normal(1, {20}) * 0.01 + 0.3;
+  const at::Tensor b = normal(2, {20}) * 0.01;
+  const Interval same = placebo_contrast(a, b, a, b, 0.95);
+  CHECK(same.estimate == 0);
+  CHECK(same.upper == 0);
+  CHECK(placebo_contrast(a, b, normal(3, {20}) * 0.01, b, 0.95).lower > 0.25);
+}
+
+TEST_CASE("effects of other images or runs are refused with both shapes") {
+  CHECK_THROWS_WITH_AS(treatment_effects(at::zeros({2, 3, 4}), at::zeros({2, 3, 5}), at::zeros({3}, at::kLong)),
+                       "outputs before and after must both be [runs, images, classes], got [2, 3, 4] float32 and "
+                       "[2, 3, 5] float32",
+                       ShapeError);
+  const VerifyEntry entry{at::zeros({20, 40}), at::zeros({20, 41})};
+  CHECK_THROWS_WITH_AS(verify({&entry, 1}),
+                       "effects 0 must be [runs >= 2, images] on the same images for A and B, got [20, 40] float32 and "
+                       "[20, 41] float32",
+                       ShapeError);
+}
