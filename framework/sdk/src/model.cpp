@@ -21,7 +21,7 @@ Weights of_stack(const Weights& stack, std::int64_t m) {
 void check_weights(const Model& model, const Weights& weights, std::int64_t dimensions) {
   const at::Tensor& parameters = weights.parameters;
   if (parameters.dim() != dimensions || parameters.size(-1) != model.parameters().count()) {
-    throw ShapeError(fmt::format("weights must be {}[{}], got {}", dimensions == 2 ? "[models] x " : "",
+    throw ShapeError(fmt::format("weights must be [{}{}], got {}", dimensions == 2 ? "models, " : "",
                                  model.parameters().count(), shape_text(parameters)));
   }
 }
