@@ -103,8 +103,11 @@ std::int64_t ActiveSet::size() const {
 
 void ActiveSet::reserve(std::int64_t size) {
   if (padded(size) <= stride_) return;
-  const std::int64_t stride =
-      padded(2 * size) + kPad;  // not a power of two, which would share cache sets
+  // No more than are gathered before the whole is used, and not a power of two, whose rows would
+  // share cache sets.
+  const auto most =
+      static_cast<std::int64_t>(kWholeShare * static_cast<double>(design_->columns()));
+  const std::int64_t stride = padded(std::max(size, std::min(2 * size, most))) + kPad;
   std::vector<float> larger(stride * stride);
   for (std::int64_t a = 0; a < gathered_; ++a)
     std::copy_n(gram_.data() + a * stride_, gathered_, larger.data() + a * stride);
