@@ -409,7 +409,6 @@ class Checker {
     // Keys that a section requires are missing, too, where the section itself is not there.
     if (field.type == Type::object) return check_object(Value::map({}, place.where), field, place, value);
     if (!value) return nullptr;
-    if (field.type == Type::reference && *value == "") return *value;
     const bool outer = std::exchange(in_default_, true);
     Json out = check_field(value_of_json(*value, place.where), field, place);
     in_default_ = outer;
@@ -421,7 +420,8 @@ class Checker {
       report_type(value, field, place);
       return nullptr;
     }
-    references_.push_back({field.section, value.as_string(), place.path, value.where()});
+    const bool names_none = value.as_string().empty() && field.default_value == "";
+    if (!names_none) references_.push_back({field.section, value.as_string(), place.path, value.where()});
     return value.as_string();
   }
 

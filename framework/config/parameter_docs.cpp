@@ -3,6 +3,9 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <iterator>
+#include <sstream>
+#include <utility>
 #include <vector>
 
 #include "modeldiff/core/plugin.h"
@@ -41,7 +44,8 @@ std::string default_phrase(const FieldInfo& field) {
   if (field.required) return "required";
   if (field.default_value.is_null()) return field.nullable ? "none" : "";
   if (field.type == Type::object) return "";  // its keys have rows of their own
-  return field.default_value.dump();
+  const bool is_word = field.default_value.is_string() && field.default_value != "";
+  return is_word ? field.default_value.get<std::string>() : field.default_value.dump();
 }
 
 std::string meaning(const FieldInfo& field) {
@@ -76,19 +80,24 @@ std::string plural(const FieldInfo& field) {
   return "";
 }
 
-/// Breaks at spaces; a longer word stands on a line of its own.
-std::vector<std::string> wrapped(const std::string& text, std::size_t width) {
+/// Pieces put together to lines, with `glue` between two on one line. A longer piece stands on a line of its own.
+std::vector<std::string> filled(const std::vector<std::string>& pieces, const std::string& glue, std::size_t width) {
   std::vector<std::string> lines;
   std::string line;
-  for (std::size_t start = 0; start < text.size();) {
-    const std::size_t end = std::min(text.find(' ', start), text.size());
-    const std::string word = text.substr(start, end - start);
-    if (!line.empty() && line.size() + 1 + word.size() > width) lines.push_back(std::exchange(line, ""));
-    line += line.empty() ? word : " " + word;
-    start = end + 1;
+  for (const std::string& piece : pieces) {
+    const bool fits = line.size() + glue.size() + piece.size() <= width;
+    if (!line.empty() && !fits) lines.push_back(std::exchange(line, ""));
+    line += (line.empty() ? "" : glue) + piece;
   }
   if (!line.empty()) lines.push_back(line);
   return lines;
+}
+
+std::vector<std::string> words_of(const std::string& text) {
+  std::vector<std::string> words;
+  std::istringstream stream(text);
+  for (std::string word; stream >> word;) words.push_back(word);
+  return words;
 }
 
 void add_section(const FieldInfo& field, std::string& out) {
@@ -188,8 +197,11 @@ std::string text_table(const SchemaInfo& schema, std::size_t width) {
     std::vector<std::string> facts{type_phrase(*row.field)};
     if (const std::string range = range_phrase(*row.field); !range.empty()) facts.push_back(range);
     if (!value.empty()) facts.push_back(row.field->required ? value : fmt::format("default {}", value));
-    std::vector<std::string> lines = wrapped(fmt::format("{}", fmt::join(facts, "; ")), text_width);
-    for (std::string& line : wrapped(meaning(*row.field), text_width)) lines.push_back(std::move(line));
+    std::vector<std::string> lines;
+    for (const std::string& line : filled(facts, "; ", text_width)) {
+      for (std::string& part : filled(words_of(line), " ", text_width)) lines.push_back(std::move(part));
+    }
+    for (std::string& line : filled(words_of(meaning(*row.field)), " ", text_width)) lines.push_back(std::move(line));
     for (std::size_t i = 0; i < lines.size(); ++i) {
       out += fmt::format("  {:<{}}  {}\n", i == 0 ? row.key : "", key_width, lines[i]);
     }

@@ -112,7 +112,7 @@ TEST_CASE("a default that does not fit is said to be the default") {
   const CheckedExperiment checked = check_experiment(Value::map({}, {"f", 1, 1}), schema, test::small_catalog());
   REQUIRE(checked.errors.size() == 2);
   CHECK(checked.errors[0].message == "directions must be at least 1, got 0, the default");
-  CHECK(checked.errors[1].message == "unknown dataset 'mnist'; there are: digits; dataset is the default");
+  CHECK(checked.errors[1].message == "unknown dataset 'mnist'; there are: digits; dataset.plugin is the default");
 }
 
 TEST_CASE("the default of a surrounding struct wins over that of the nested one, key by key") {
