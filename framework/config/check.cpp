@@ -1,6 +1,6 @@
 #include "config/check.h"
 
-#include <fmt/ranges.h>
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <cmath>
@@ -9,12 +9,12 @@
 #include <tuple>
 #include <utility>
 
+#include "config/check_words.h"
 #include "config/json_value.h"
 #include "config/key_path.h"
 #include "config/nearest.h"
 #include "config/plugin_noun.h"
 #include "config/references.h"
-#include "config/scalar.h"
 
 namespace modeldiff {
 namespace {
@@ -23,64 +23,6 @@ using Type = FieldInfo::Type;
 
 // Above this a double steps over integers.
 constexpr double kLargestExactInteger = 9007199254740992.0;
-constexpr std::size_t kLongestText = 60;
-
-/// "the string 'ten'", on one line and not too long.
-std::string found(const Value& value) {
-  std::string text = value.described();
-  std::replace_if(text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) < 0x20; }, ' ');
-  if (text.size() <= kLongestText) return text;
-  std::size_t cut = kLongestText;
-  while ((static_cast<unsigned char>(text[cut]) & 0xc0) == 0x80) --cut;
-  return text.substr(0, cut) + (value.is(Value::Kind::string) ? "...'" : "...");
-}
-
-/// The value as it stands in "got 0".
-std::string number_text(const Value& value) {
-  return value.is(Value::Kind::integer) ? fmt::format("{}", value.as_integer()) : fmt::format("{}", value.as_number());
-}
-
-std::string expected(const FieldInfo& field) {
-  switch (field.type) {
-    case Type::boolean: return "true or false";
-    case Type::integer: return "an integer";
-    case Type::number: return "a number";
-    case Type::text: return "a string";
-    case Type::choice: return fmt::format("one of {}", fmt::join(field.choices, ", "));
-    case Type::list: return "a list";
-    case Type::table: return "a map of names";
-    case Type::object: return "a map";
-    case Type::plugin: return fmt::format("the name of a plugin, or a map with the key 'plugin'");
-    case Type::reference: return fmt::format("the name of an entry of '{}'", field.section);
-    case Type::path: return "the path of a file or folder";
-    case Type::any: return "a value";
-  }
-  return "";
-}
-
-/// What may have been meant by a value of the wrong type.
-std::string mend(const Value& value, const FieldInfo& field) {
-  const bool wants_number = field.type == Type::integer || field.type == Type::number;
-  if (field.type == Type::list && !value.is(Value::Kind::map) && !value.is(Value::Kind::null)) {
-    return fmt::format("; a list of one is [{}]", value.is(Value::Kind::string) ? value.as_string() : value.to_json().dump());
-  }
-  if (field.type == Type::text && !value.is(Value::Kind::map) && !value.is(Value::Kind::list) && !value.is(Value::Kind::null)) {
-    return "; quotes make it a string";
-  }
-  if (!value.is(Value::Kind::string)) return "";
-  std::string text = value.as_string();
-  if (wants_number && reads_as_number(text)) return "; leave out the quotes";
-  if (wants_number && text.find('_') != std::string::npos) {
-    std::erase(text, '_');
-    if (reads_as_number(text)) return fmt::format("; write {}", text);
-  }
-  if (field.type == Type::boolean) {
-    std::transform(text.begin(), text.end(), text.begin(), [](unsigned char c) { return std::tolower(c); });
-    if (text == "yes" || text == "on" || text == "true") return "; write true";
-    if (text == "no" || text == "off" || text == "false") return "; write false";
-  }
-  return "";
-}
 
 /// Where a value stands, for messages.
 struct Place {
@@ -123,7 +65,7 @@ class Checker {
 
   Json check_root(const Value& root, const SchemaInfo& schema) {
     if (!root.is(Value::Kind::map)) {
-      report_plain({"", root.where()}, fmt::format("an experiment is a map of sections, and this is {}", found(root)));
+      report_plain({"", root.where()}, fmt::format("an experiment is a map of sections, and this is {}", found_phrase(root)));
       return Json::object();
     }
     const SourceLocation whole_file{root.where().file, 0, 0};
@@ -169,7 +111,7 @@ class Checker {
   }
 
   void report_type(const Value& value, const FieldInfo& field, const Place& place) {
-    report(place, value.where(), fmt::format("must be {}, got {}{}", expected(field), found(value), mend(value, field)));
+    report(place, value.where(), fmt::format("must be {}, got {}{}", expected_phrase(field), found_phrase(value), mending_advice(value, field)));
   }
 
   Json check_field(const Value& value, const FieldInfo& field, const Place& place, const Json* defaults = nullptr) {
@@ -225,23 +167,14 @@ class Checker {
   }
 
   void check_range(const Value& value, const FieldInfo& field, const Place& place) {
-    const double number = value.as_number();
-    const bool low = field.minimum && (field.exclusive_minimum ? number <= *field.minimum : number < *field.minimum);
-    const bool high = field.maximum && (field.exclusive_maximum ? number >= *field.maximum : number > *field.maximum);
-    if (low) {
-      report(place, value.where(), fmt::format("must be {} {}, got {}", field.exclusive_minimum ? "more than" : "at least",
-                                               *field.minimum, number_text(value)));
-    } else if (high) {
-      report(place, value.where(), fmt::format("must be {} {}, got {}", field.exclusive_maximum ? "less than" : "at most",
-                                               *field.maximum, number_text(value)));
-    }
+    if (const std::string error = range_error(value, field); !error.empty()) report(place, value.where(), error);
   }
 
   Json check_text(const Value& value, const FieldInfo& field, const Place& place) {
     if (!value.is(Value::Kind::string)) {
       report_type(value, field, place);
     } else if (field.type == Type::path && value.as_string().empty()) {
-      report(place, value.where(), fmt::format("must be {}, and is empty", expected(field)));
+      report(place, value.where(), fmt::format("must be {}, and is empty", expected_phrase(field)));
     } else {
       return value.as_string();
     }
@@ -256,22 +189,11 @@ class Checker {
     const std::string& name = value.as_string();
     if (std::find(field.choices.begin(), field.choices.end(), name) == field.choices.end()) {
       const auto nearest = nearest_name(name, field.choices);
-      report(place, value.where(), fmt::format("must be {}, got '{}'{}", expected(field), name,
+      report(place, value.where(), fmt::format("must be {}, got '{}'{}", expected_phrase(field), name,
                                                nearest ? fmt::format("; did you mean '{}'?", *nearest) : ""));
       return nullptr;
     }
     return name;
-  }
-
-  void check_count(std::size_t count, const FieldInfo& field, const Place& place, const SourceLocation& where, const char* items) {
-    const auto number = static_cast<std::int64_t>(count);
-    const bool few = field.min_items && number < *field.min_items;
-    const bool many = field.max_items && number > *field.max_items;
-    if (!few && !many) return;
-    const std::int64_t bound = few ? *field.min_items : *field.max_items;
-    const bool exact = field.min_items && field.max_items && *field.min_items == *field.max_items;
-    report(place, where, fmt::format("must have {}{} {}{}, got {}", exact ? "" : few ? "at least " : "at most ", bound, items,
-                                     bound == 1 ? "" : "s", count));
   }
 
   Json check_list(const Value& value, const FieldInfo& field, const Place& place) {
@@ -279,7 +201,7 @@ class Checker {
       report_type(value, field, place);
       return nullptr;
     }
-    check_count(value.items().size(), field, place, value.where(), "item");
+    if (const std::string error = count_error(value.items().size(), field, "item"); !error.empty()) report(place, value.where(), error);
     Json out = Json::array();
     for (const Value& item : value.items()) {
       out.push_back(check_field(item, *field.element, {join_index(place.path, out.size()), item.where()}));
@@ -292,7 +214,7 @@ class Checker {
       report_type(value, field, place);
       return nullptr;
     }
-    check_count(value.entries().size(), field, place, value.where(), "name");
+    if (const std::string error = count_error(value.entries().size(), field, "name"); !error.empty()) report(place, value.where(), error);
     Json out = Json::object();
     for (const auto& [key, entry] : value.entries()) {
       out[key] = check_field(entry, *field.element, {join_key(place.path, key), value.key_location(key)});
@@ -331,7 +253,7 @@ class Checker {
     }
     if (!choice->is(Value::Kind::string)) {
       report({join_key(place.path, "plugin"), choice->where()}, choice->where(),
-             fmt::format("must be the name of a plugin of kind {}, got {}", field.plugin_kind, found(*choice)));
+             fmt::format("must be the name of a plugin of kind {}, got {}", field.plugin_kind, found_phrase(*choice)));
       return nullptr;
     }
     const std::string& name = choice->as_string();

@@ -2,170 +2,28 @@
 
 #include <fmt/format.h>
 #include <yaml-cpp/eventhandler.h>
-#include <yaml-cpp/exceptions.h>
 #include <yaml-cpp/parser.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <fstream>
 #include <map>
 #include <sstream>
 #include <unordered_map>
+#include <utility>
 
 #include "config/scalar.h"
+#include "config/text_places.h"
+#include "config/yaml_errors.h"
 
 namespace modeldiff {
 namespace {
 
 constexpr std::size_t kMostErrors = 100;
 
-bool is_continuation(char byte) { return (static_cast<unsigned char>(byte) & 0xc0) == 0x80; }
-
-/// Places in a text. yaml-cpp counts lines from 0 and columns in bytes; we count characters from 1.
-class TextPlaces {
- public:
-  TextPlaces(std::string_view text, std::string file) : text_(text), file_(std::move(file)) {
-    starts_.push_back(0);
-    for (std::size_t i = 0; i < text.size(); ++i) {
-      if (text[i] == '\n') starts_.push_back(i + 1);
-    }
-  }
-
-  std::string_view line(std::size_t index) const {
-    if (index >= starts_.size()) return {};
-    const std::size_t end = index + 1 < starts_.size() ? starts_[index + 1] - 1 : text_.size();
-    return text_.substr(starts_[index], end - starts_[index]);
-  }
-
-  /// Marks come in the order of the text, so that counting on from the last one keeps a long line linear.
-  SourceLocation at(std::size_t line_index, std::size_t byte) {
-    const std::string_view text = line(line_index);
-    byte = std::min(byte, text.size());
-    if (line_index != last_line_ || byte < last_byte_) last_line_ = line_index, last_byte_ = 0, last_column_ = 1;
-    for (; last_byte_ < byte; ++last_byte_) last_column_ += !is_continuation(text[last_byte_]);
-    return {file_, static_cast<std::int64_t>(line_index) + 1, last_column_};
-  }
-
-  SourceLocation at(const YAML::Mark& mark) {
-    if (mark.line < 0) return {file_, 0, 0};
-    return at(static_cast<std::size_t>(mark.line), static_cast<std::size_t>(std::max(mark.column, 0)));
-  }
-
-  const std::string& file() const { return file_; }
-  std::size_t lines() const { return starts_.size(); }
-
- private:
-  std::string_view text_;
-  std::string file_;
-  std::vector<std::size_t> starts_;
-  std::size_t last_line_ = 0, last_byte_ = 0;
-  std::int64_t last_column_ = 1;
-};
-
 [[noreturn]] void fail(SourceLocation where, std::string message) {
-  throw ConfigError(std::vector<Diagnostic>{{std::move(where), "", std::move(message)}});
-}
-
-/// Bytes of the well-formed UTF-8 character at the front, or 0. Surrogates and overlong forms are not well formed.
-std::size_t utf8_length(std::string_view text) {
-  const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
-  const unsigned char lead = byte(0);
-  if (lead < 0x80) return 1;
-  const std::size_t length = lead >= 0xc2 && lead < 0xe0 ? 2 : (lead & 0xf0) == 0xe0 ? 3 : lead >= 0xf0 && lead < 0xf5 ? 4 : 0;
-  if (length == 0 || text.size() < length) return 0;
-  for (std::size_t i = 1; i < length; ++i) {
-    if (!is_continuation(text[i])) return 0;
-  }
-  const bool overlong = (lead == 0xe0 && byte(1) < 0xa0) || (lead == 0xf0 && byte(1) < 0x90);
-  const bool beyond = (lead == 0xed && byte(1) >= 0xa0) || (lead == 0xf4 && byte(1) >= 0x90);
-  return overlong || beyond ? 0 : length;
-}
-
-/// What no experiment file needs and what a parser may stumble over.
-void refuse_bad_characters(TextPlaces& places) {
-  for (std::size_t number = 0; number < places.lines(); ++number) {
-    const std::string_view line = places.line(number);
-    for (std::size_t i = 0; i < line.size();) {
-      const std::size_t length = utf8_length(line.substr(i));
-      const unsigned char byte = static_cast<unsigned char>(line[i]);
-      if (length == 0) fail(places.at(number, i), fmt::format("the byte 0x{:02x} is not UTF-8", byte));
-      const bool control = byte < 0x20 || byte == 0x7f;
-      if (control && byte != '\t') fail(places.at(number, i), fmt::format("the control character 0x{:02x} is not text", byte));
-      i += length;
-    }
-    const std::size_t text = line.find_first_not_of(" \t");
-    const std::size_t tab = line.find('\t');
-    if (text != std::string_view::npos && line[text] != '#' && tab < text) {
-      fail(places.at(number, tab), "a tab in the indentation; YAML indents with spaces");
-    }
-  }
-}
-
-/// CR LF -> LF, and no byte order mark.
-std::string normalised(std::string_view text) {
-  if (text.starts_with("\xef\xbb\xbf")) text.remove_prefix(3);
-  std::string out;
-  out.reserve(text.size());
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    if (text[i] == '\r' && i + 1 < text.size() && text[i + 1] == '\n') continue;
-    out += text[i];
-  }
-  return out;
-}
-
-/// yaml-cpp's words in ours: what to mend.
-std::string reworded(const std::string& message, std::string_view rest_of_line) {
-  namespace msg = YAML::ErrorMsg;
-  if (message == msg::MAP_KEY) return "'?' is not expected here";
-  if (message == msg::BLOCK_ENTRY) {
-    return "'- ' is not expected here; the items of a list stand on lines of their own below the key";
-  }
-  if (message == msg::END_OF_MAP) return "this does not fit into the map above; look for a missing ':' or wrong indentation";
-  if (message == msg::END_OF_SEQ) return "this does not fit into the list above; look for a missing '- ' or wrong indentation";
-  if (message == msg::EOF_IN_SCALAR) return "the file ends inside a string; its closing quote is missing";
-  if (message == msg::DOC_IN_SCALAR) return "a string in quotes does not go on beyond '---' or '...'; its closing quote is missing";
-  if (message == msg::UNKNOWN_TOKEN && !rest_of_line.empty()) {
-    return fmt::format("a value cannot begin with '{}'; put the text in quotes", rest_of_line[0]);
-  }
-  if (message == msg::UNKNOWN_ANCHOR) return "no anchor of this name stands above";
-  if (message.starts_with(msg::INVALID_ESCAPE)) {
-    return fmt::format("unknown escape '\\{}' in a string in double quotes; single quotes keep it as it is",
-                       message.substr(std::strlen(msg::INVALID_ESCAPE)));
-  }
-  return fmt::format("not valid YAML: {}", message);
-}
-
-std::size_t indentation(std::string_view line) { return std::min(line.find_first_not_of(' '), line.size()); }
-
-bool is_blank(std::string_view line) { return indentation(line) == line.size() || line[indentation(line)] == '#'; }
-
-/// The usual reasons for a ':' where no key can be.
-std::string unexpected_colon(const TextPlaces& places, const YAML::Mark& mark) {
-  const auto number = static_cast<std::size_t>(std::max(mark.line, 0));
-  const std::string_view line = places.line(number);
-  const std::string_view before = line.substr(0, std::min(line.size(), static_cast<std::size_t>(std::max(mark.column, 0))));
-  if (before.find(": ") != std::string_view::npos) return "a second ':' on one line; a text with ': ' in it needs quotes";
-  std::size_t above = number;
-  while (above > 0 && is_blank(places.line(above - 1))) --above;
-  if (above > 0) {
-    const std::string_view previous = places.line(above - 1);
-    if (previous.find(':') == std::string_view::npos) return fmt::format("line {} above has no ':'", above);
-    if (indentation(previous) < indentation(line)) return fmt::format("this is indented below line {}, which has a value already", above);
-  }
-  return "':' is not expected here; look for wrong indentation";
-}
-
-/// A list or map of the file while it is read.
-struct Opened {
-  SourceLocation where;
-  bool is_map;
-  bool in_brackets;
-};
-
-std::string unexpected_end(const Opened& innermost) {
-  if (!innermost.in_brackets) return "nothing is open that could be closed here";
-  return fmt::format("the {} that opens at line {}, column {} is not closed; '{}' is expected", innermost.is_map ? "map" : "list",
-                     innermost.where.line, innermost.where.column, innermost.is_map ? '}' : ']');
+  throw ConfigError({{std::move(where), "", std::move(message)}});
 }
 
 /// Makes values of the parser's events.
@@ -176,14 +34,14 @@ class ValueBuilder final : public YAML::EventHandler {
   void OnDocumentStart(const YAML::Mark& mark) override {
     if (documents_++ == 0) return;
     if (places_.line(static_cast<std::size_t>(std::max(mark.line, 0))).starts_with("---")) {
-      fail(places_.at(mark), "a second document begins here; a file holds one");
+      fail(place_of(mark, places_), "a second document begins here; a file holds one");
     }
-    fail(places_.at(mark), "this does not belong to what stands above; look for wrong indentation");
+    fail(place_of(mark, places_), "this does not belong to what stands above; look for wrong indentation");
   }
   void OnDocumentEnd() override {}
 
   void OnNull(const YAML::Mark& mark, YAML::anchor_t anchor) override {
-    const SourceLocation where = places_.at(mark);
+    const SourceLocation where = place_of(mark, places_);
     if (key_expected()) {
       report(where, "a key must be a name; put it in quotes if it is meant as one");
       take_key("", where);
@@ -193,7 +51,7 @@ class ValueBuilder final : public YAML::EventHandler {
   }
 
   void OnAlias(const YAML::Mark& mark, YAML::anchor_t anchor) override {
-    const SourceLocation where = places_.at(mark);
+    const SourceLocation where = place_of(mark, places_);
     if (key_expected()) fail(where, "an alias cannot be a key");
     const auto found = anchors_.find(anchor);
     if (found == anchors_.end()) fail(where, "this alias stands inside of what it names");
@@ -203,7 +61,7 @@ class ValueBuilder final : public YAML::EventHandler {
   }
 
   void OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor, const std::string& text) override {
-    const SourceLocation where = places_.at(mark);
+    const SourceLocation where = place_of(mark, places_);
     refuse_tag(tag, where);
     if (key_expected()) {
       take_key(text, where);
@@ -231,7 +89,7 @@ class ValueBuilder final : public YAML::EventHandler {
   const Value& root() const { return root_; }
   const std::vector<Diagnostic>& errors() const { return errors_; }
   /// The innermost list or map that has not ended.
-  Opened innermost() const {
+  OpenCollection innermost() const {
     if (open_.empty()) return {{places_.file(), 0, 0}, false, false};
     return {open_.back().where, open_.back().is_map, open_.back().in_brackets};
   }
@@ -304,7 +162,7 @@ class ValueBuilder final : public YAML::EventHandler {
   }
 
   void open(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor, bool is_map, bool in_brackets) {
-    const SourceLocation where = places_.at(mark);
+    const SourceLocation where = place_of(mark, places_);
     refuse_tag(tag, where);
     if (key_expected()) {
       fail(where, fmt::format("a key must be a name, not a {}; is '{}' missing?", is_map ? "map" : "list", is_map ? '}' : ']'));
@@ -354,24 +212,6 @@ class ValueBuilder final : public YAML::EventHandler {
   std::int64_t total_ = 0;
 };
 
-Diagnostic diagnostic_of(const YAML::Exception& e, TextPlaces& places, const ValueBuilder& builder) {
-  namespace msg = YAML::ErrorMsg;
-  const bool unclosed_map = e.msg == msg::END_OF_MAP_FLOW;
-  if (unclosed_map || e.msg == msg::END_OF_SEQ_FLOW) {
-    return {builder.innermost().where, "",
-            fmt::format("this {} is not closed; '{}', a comma or a closing quote is missing", unclosed_map ? "map" : "list",
-                        unclosed_map ? '}' : ']')};
-  }
-  if (e.msg == msg::MAP_VALUE) return {places.at(e.mark), "", unexpected_colon(places, e.mark)};
-  if (e.msg == msg::FLOW_END) return {places.at(e.mark), "", unexpected_end(builder.innermost())};
-  std::string_view rest;
-  if (e.mark.line >= 0 && e.mark.column >= 0) {
-    const std::string_view line = places.line(static_cast<std::size_t>(e.mark.line));
-    rest = line.substr(std::min(line.size(), static_cast<std::size_t>(e.mark.column)));
-  }
-  return {places.at(e.mark), "", reworded(e.msg, rest)};
-}
-
 Value relocated(const Value& value, const SourceLocation& where) {
   switch (value.kind()) {
     case Value::Kind::null: return Value::null(where);
@@ -399,7 +239,7 @@ Value parse_yaml(std::string_view raw, const std::string& name) {
   if (raw.size() > kYamlMaxBytes) {
     fail({name, 0, 0}, fmt::format("the file has {} bytes; at most {} are read", raw.size(), kYamlMaxBytes));
   }
-  const std::string text = normalised(raw);
+  const std::string text = with_plain_line_ends(raw);
   TextPlaces places(text, name);
   refuse_bad_characters(places);
   ValueBuilder builder(places);
@@ -412,7 +252,7 @@ Value parse_yaml(std::string_view raw, const std::string& name) {
     errors = builder.errors();
   } catch (const YAML::Exception& e) {
     errors = builder.errors();
-    errors.push_back(diagnostic_of(e, places, builder));
+    errors.push_back(syntax_error(e, places, builder.innermost()));
   } catch (const ConfigError& e) {
     errors = builder.errors();
     if (errors.size() < kMostErrors) errors.insert(errors.end(), e.diagnostics().begin(), e.diagnostics().end());

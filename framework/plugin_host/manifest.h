@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <filesystem>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -35,13 +36,16 @@ std::span<const std::byte> find_elf_section(std::span<const std::byte> file, std
 /// "" when there is none. @throws PluginError as find_elf_section
 std::string read_build_id(std::span<const std::byte> file, const std::string& path);
 
-/// @throws PluginError on JSON that is not a manifest
-PluginManifest parse_manifest(std::string_view text, const std::filesystem::path& file);
+/// @param text     a JSON object: abi_tag, kind, name, version, summary, schema; and, if there are any, traits, build_id
+/// @param host_tag the schema is left empty when `abi_tag` is another: another SDK may write it otherwise. "": any will do
+/// @throws PluginError on anything else, naming the file
+PluginManifest parse_manifest(std::string_view text, const std::filesystem::path& file, std::string_view host_tag = "");
 
-/// @throws PluginError naming the file, when it is no library for this machine, has no manifest or a malformed one
-PluginManifest read_manifest(const std::filesystem::path& file);
+/// Nothing when the file is a library without a manifest.
+/// @throws PluginError when it is no library for this machine, or has a malformed manifest
+std::optional<PluginManifest> find_manifest(const std::filesystem::path& file, std::string_view host_tag = "");
 
-/// Whether the file is a library with a manifest section, whatever the section holds. False for what is no library.
-bool has_manifest(const std::filesystem::path& file);
+/// @throws PluginError also when there is no manifest
+PluginManifest read_manifest(const std::filesystem::path& file, std::string_view host_tag = "");
 
 }  // namespace modeldiff

@@ -1,182 +1,207 @@
 #include "plugin_host/plugin_registry.h"
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <boost/dll/shared_library.hpp>
 #include <cstdlib>
-#include <sstream>
+#include <optional>
+#include <set>
 
 #include "config/nearest.h"
+#include "modeldiff/core/error.h"
+#include "plugin_host/abi_tag.h"
 #include "store/data_search.h"
 
 namespace modeldiff {
 namespace {
 
-using GetPluginInfo = const PluginInfo*();
+namespace fs = std::filesystem;
 
-std::size_t kind_rank(const std::string& kind) {
-  return static_cast<std::size_t>(std::find(std::begin(kPluginKinds), std::end(kPluginKinds), kind) - std::begin(kPluginKinds));
+/// A library that was loaded is leaked on purpose, and so never unloaded: what a plugin made (tensors with hooks,
+/// functions, exceptions) points into its code until the process ends.
+void keep_forever(boost::dll::shared_library library) {
+  static auto& mutex = *new std::mutex();
+  static auto& libraries = *new std::vector<boost::dll::shared_library>();
+  const std::scoped_lock lock(mutex);
+  libraries.push_back(std::move(library));
 }
 
-/// "  plugin:  sdk=1;torch=2.12...\n  program: sdk=1;torch=2.13..."
-std::string tags_side_by_side(const std::string& plugin, const std::string& host) {
-  return fmt::format("it was built for another program\n  plugin:  {}\n  program: {}\n  Build it again with this program's package.", plugin, host);
+std::vector<fs::path> libraries_below(const fs::path& folder) {
+  std::vector<fs::path> files;
+  std::error_code error;
+  const auto options = fs::directory_options::skip_permission_denied;
+  for (fs::recursive_directory_iterator at(folder, options, error), end; !error && at != end; at.increment(error)) {
+    std::error_code gone;
+    if (at->path().extension() == ".so" && at->is_regular_file(gone)) files.push_back(fs::canonical(at->path(), gone));
+  }
+  if (error) throw PluginError(fmt::format("cannot look for plugins in '{}': {}", folder.string(), error.message()));
+  std::sort(files.begin(), files.end());
+  return files;
 }
 
-/// Plugins stay until the process ends: what they threw, drew or registered may still be in use anywhere.
-std::vector<boost::dll::shared_library>& loaded_libraries() {
-  static auto* libraries = new std::vector<boost::dll::shared_library>;
-  return *libraries;
+std::string title_of(const PluginManifest& manifest) {
+  return fmt::format("plugin '{}' of kind '{}', version {} ('{}')", manifest.name, manifest.kind, manifest.version,
+                     manifest.file.string());
 }
 
 }  // namespace
 
-std::vector<std::filesystem::path> plugin_folders(const std::vector<std::filesystem::path>& from_command_line) {
-  std::vector<std::filesystem::path> candidates = from_command_line;
-  if (const char* variable = std::getenv("MODELDIFF_PLUGIN_PATH")) {
-    std::stringstream list(variable);
-    for (std::string folder; std::getline(list, folder, ':');) {
-      if (!folder.empty()) candidates.emplace_back(folder);
+std::vector<fs::path> plugin_folders(const std::vector<fs::path>& from_command_line) {
+  std::vector<fs::path> candidates = from_command_line;
+  for (const fs::path& folder : from_command_line) {
+    if (!fs::is_directory(folder)) {
+      throw ConfigError("--plugin-path", fmt::format("there is no folder '{}'", folder.string()));
     }
   }
+  const char* const listed = std::getenv("MODELDIFF_PLUGIN_PATH");
+  for (fs::path& folder : split_path_list(listed ? listed : "")) candidates.push_back(std::move(folder));
   candidates.emplace_back("plugins");
   candidates.push_back(user_data_folder() / "plugins");
-  const std::filesystem::path program = std::filesystem::read_symlink("/proc/self/exe").parent_path();
-  candidates.push_back(program / "../plugins");
-  candidates.push_back(program / ".." / MODELDIFF_INSTALL_LIBDIR / "modeldiff/plugins");
-
-  std::vector<std::filesystem::path> out;
-  for (const auto& candidate : candidates) {
-    std::error_code error;
-    const std::filesystem::path real = std::filesystem::canonical(candidate, error);
-    if (error || !std::filesystem::is_directory(real)) continue;
-    if (std::find(out.begin(), out.end(), real) == out.end()) out.push_back(real);
-  }
-  return out;
-}
-
-PluginRegistry::PluginRegistry(std::vector<std::filesystem::path> folders, std::string host_abi_tag)
-    : folders_(std::move(folders)), host_abi_tag_(std::move(host_abi_tag)) {
-  for (const auto& folder : folders_) scan(folder);
-}
-
-PluginRegistry::~PluginRegistry() = default;
-
-void PluginRegistry::scan(const std::filesystem::path& folder) {
-  std::vector<std::filesystem::path> files;
   std::error_code error;
-  for (auto at = std::filesystem::recursive_directory_iterator(folder, std::filesystem::directory_options::skip_permission_denied, error);
-       at != std::filesystem::recursive_directory_iterator(); at.increment(error)) {
-    if (error) break;
-    if (at->path().extension() == ".so" && at->is_regular_file(error)) files.push_back(at->path());
+  if (const fs::path program = fs::read_symlink("/proc/self/exe", error); !error) {
+    const fs::path prefix = program.parent_path().parent_path();
+    candidates.push_back(prefix / "plugins");
+    candidates.push_back(prefix / MODELDIFF_INSTALL_LIBDIR / "modeldiff/plugins");
   }
-  std::sort(files.begin(), files.end());
-  for (const auto& file : files) add(file);
+  std::vector<fs::path> folders;
+  for (const fs::path& candidate : candidates) {
+    const fs::path folder = fs::canonical(candidate, error);
+    if (error || !fs::is_directory(folder, error)) continue;
+    if (std::find(folders.begin(), folders.end(), folder) == folders.end()) folders.push_back(folder);
+  }
+  return folders;
 }
 
-void PluginRegistry::add(const std::filesystem::path& file) {
-  if (!has_manifest(file)) return;
-  PluginManifest manifest;
+PluginRegistry::PluginRegistry(std::vector<fs::path> folders, std::string host_abi_tag)
+    : folders_(std::move(folders)), host_abi_tag_(std::move(host_abi_tag)) {
+  std::set<fs::path> seen;
+  for (const fs::path& folder : folders_) {
+    for (const fs::path& file : libraries_below(folder)) {
+      if (seen.insert(file).second) add(file);
+    }
+  }
+}
+
+void PluginRegistry::add(const fs::path& file) {
+  std::optional<PluginManifest> manifest;
   try {
-    manifest = read_manifest(file);
-  } catch (const PluginError& e) {
-    unusable_.push_back({file, "", "", e.what()});
+    manifest = find_manifest(file, host_abi_tag_);
+  } catch (const PluginError& error) {
+    unusable_.push_back({file, "", "", error.what()});
     return;
   }
-  if (kind_rank(manifest.kind) == std::size(kPluginKinds)) {
-    unusable_.push_back({file, manifest.kind, manifest.name, fmt::format("there is no kind of plugin '{}'", manifest.kind)});
+  if (!manifest) return;
+  if (manifest->abi_tag != host_abi_tag_) {
+    std::string reason = abi_mismatch_text(manifest->abi_tag, host_abi_tag_);
+    unusable_.push_back({file, manifest->kind, manifest->name, std::move(reason)});
     return;
   }
-  if (manifest.abi_tag != host_abi_tag_) {
-    unusable_.push_back({file, manifest.kind, manifest.name, tags_side_by_side(manifest.abi_tag, host_abi_tag_)});
-    return;
-  }
-  const Id id{manifest.kind, manifest.name};
-  if (const auto there = usable_.find(id); there != usable_.end()) {
-    std::error_code error;
-    if (std::filesystem::equivalent(there->second.file, file, error)) return;
-    throw PluginError(fmt::format("two plugins of kind '{}' are called '{}':\n  {}\n  {}", id.first, id.second, there->second.file.string(), file.string()));
-  }
-  usable_.emplace(id, std::move(manifest));
+  const Id id{manifest->kind, manifest->name};
+  const auto [at, is_new] = usable_.try_emplace(id, *std::move(manifest));
+  if (is_new) return;
+  throw PluginError(fmt::format("two libraries are the plugin '{}' of kind '{}':\n  {}\n  {}\nremove one, or leave its "
+                                "folder out of the search", id.second, id.first, at->second.file.string(),
+                                file.string()));
 }
 
 std::vector<const PluginManifest*> PluginRegistry::plugins() const {
-  std::vector<const PluginManifest*> out;
-  for (const auto& [id, manifest] : usable_) out.push_back(&manifest);
-  std::stable_sort(out.begin(), out.end(), [](const auto* a, const auto* b) { return kind_rank(a->kind) < kind_rank(b->kind); });
-  return out;
+  std::vector<const PluginManifest*> manifests;
+  for (const char* kind : kPluginKinds) {
+    for (const auto& [id, manifest] : usable_) {
+      if (id.first == kind) manifests.push_back(&manifest);
+    }
+  }
+  return manifests;
+}
+
+std::vector<std::string> PluginRegistry::names(const std::string& kind) const {
+  std::vector<std::string> names;
+  for (const auto& [id, manifest] : usable_) {
+    if (id.first == kind) names.push_back(id.second);
+  }
+  return names;
 }
 
 const PluginManifest* PluginRegistry::find(const std::string& kind, const std::string& name) const {
-  if (const auto at = usable_.find({kind, name}); at != usable_.end()) return &at->second;
+  if (const auto found = usable_.find({kind, name}); found != usable_.end()) return &found->second;
   for (const UnusablePlugin& plugin : unusable_) {
-    if (plugin.kind == kind && plugin.name == name) {
-      throw PluginError(fmt::format("plugin '{}' ({}) in '{}' cannot be used: {}", name, kind, plugin.file.string(), plugin.reason));
-    }
+    if (plugin.kind != kind || plugin.name != name) continue;
+    throw PluginError(fmt::format("plugin '{}' of kind '{}' ('{}') cannot be used: {}", name, kind,
+                                  plugin.file.string(), plugin.reason));
   }
   return nullptr;
 }
 
 const SchemaInfo* PluginRegistry::find_schema(const std::string& kind, const std::string& name) const {
-  const PluginManifest* manifest = find(kind, name);
+  const PluginManifest* const manifest = find(kind, name);
   return manifest ? &manifest->schema : nullptr;
 }
 
-std::vector<std::string> PluginRegistry::names(const std::string& kind) const {
-  std::vector<std::string> out;
-  for (const auto& [id, manifest] : usable_) {
-    if (id.first == kind) out.push_back(id.second);
+const PluginManifest& PluginRegistry::require(const std::string& kind, const std::string& name) const {
+  if (const PluginManifest* const manifest = find(kind, name)) return *manifest;
+  std::string text = fmt::format("there is no plugin '{}' of kind '{}'{}", name, kind,
+                                 name_advice(name, names(kind), "there are"));
+  text += "\nplugins were looked for in";
+  for (const fs::path& folder : folders_) text += "\n  " + folder.string();
+  if (folders_.empty()) text += " no folder: none of those that are searched exists";
+  for (const UnusablePlugin& plugin : unusable_) {
+    if (plugin.name.empty()) text += fmt::format("\ncould not be read: {}", plugin.reason);
   }
-  return out;
+  throw PluginError(text);
 }
 
-const PluginManifest& PluginRegistry::require(const std::string& kind, const std::string& name) const {
-  if (const PluginManifest* manifest = find(kind, name)) return *manifest;
-  throw PluginError(fmt::format("there is no plugin '{}' of kind '{}'{}", name, kind, name_advice(name, names(kind), "there are")));
+const PluginInfo* PluginRegistry::load_library(const PluginManifest& manifest) const {
+  using Entry = const PluginInfo*();
+  const PluginInfo* info = nullptr;
+  try {
+    // rtld_now: with the lazy default a missing symbol ends the process at some later call.
+    boost::dll::shared_library library(manifest.file, boost::dll::load_mode::rtld_now);
+    info = library.get<Entry>(kPluginSymbol)();
+    keep_forever(std::move(library));
+  } catch (const std::exception& error) {
+    throw PluginError(fmt::format("{} cannot be loaded: {}", title_of(manifest), error.what()));
+  }
+  if (!info || !info->abi_tag) throw PluginError(title_of(manifest) + " cannot be loaded: it gives no description");
+  // Nothing else of `info` may be looked at before this: its layout is part of what the tag stands for.
+  if (info->abi_tag != host_abi_tag_) {
+    throw PluginError(fmt::format("{} cannot be used: {}", title_of(manifest),
+                                  abi_mismatch_text(info->abi_tag, host_abi_tag_)));
+  }
+  if (manifest.kind != info->kind || manifest.name != info->name || manifest.version != info->version) {
+    throw PluginError(fmt::format("{} is not what its manifest says: the library calls itself '{}' of kind '{}', "
+                                  "version {}", title_of(manifest), info->name, info->kind, info->version));
+  }
+  return info;
 }
 
 const PluginInfo& PluginRegistry::load(const std::string& kind, const std::string& name) {
   const PluginManifest& manifest = require(kind, name);
-  const std::lock_guard lock(loading_);
-  if (const auto at = loaded_.find({kind, name}); at != loaded_.end()) return *at->second;
-  const PluginInfo* info = nullptr;
-  try {
-    // With the default, lazy binding a missing symbol would end the process in the middle of an experiment.
-    boost::dll::shared_library library(manifest.file, boost::dll::load_mode::rtld_now | boost::dll::load_mode::rtld_local);
-    info = library.get<GetPluginInfo>(kPluginSymbol)();
-    loaded_libraries().push_back(std::move(library));
-  } catch (const std::exception& e) {
-    throw PluginError(fmt::format("plugin '{}' {} in '{}' does not load: {}", name, manifest.version, manifest.file.string(), e.what()));
-  }
-  if (!info || host_abi_tag_ != info->abi_tag) {
-    throw PluginError(fmt::format("plugin '{}' in '{}' is not what its manifest says: {}", name, manifest.file.string(),
-                                  tags_side_by_side(info ? info->abi_tag : "nothing", host_abi_tag_)));
-  }
-  if (kind != info->kind || name != info->name) {
-    throw PluginError(fmt::format("'{}' is not what its manifest says: it holds plugin '{}' of kind '{}'", manifest.file.string(), info->name, info->kind));
-  }
-  loaded_.emplace(Id{kind, name}, info);
+  const std::scoped_lock lock(loading_);
+  const PluginInfo*& info = loaded_[{kind, name}];
+  if (!info) info = load_library(manifest);
   return *info;
 }
 
 std::unique_ptr<Plugin> PluginRegistry::create(const std::string& kind, const std::string& name, const Json& params) {
   const PluginInfo& info = load(kind, name);
-  const auto where = [&] { return fmt::format("plugin '{}' {} ({})", name, info.version, require(kind, name).file.string()); };
+  const auto failed = [&](const std::string& how) {
+    return PluginError(fmt::format("{} could not be made: {}", title_of(require(kind, name)), how));
+  };
+  std::unique_ptr<Plugin> plugin;
   try {
-    std::unique_ptr<Plugin> made = info.create(params);
-    if (!made) throw PluginError("its factory made nothing");
-    return made;
+    plugin = info.create(params);
   } catch (const Interrupted&) {
     throw;
   } catch (const ConfigError&) {
-    throw;  // names the key to mend
-  } catch (const std::exception& e) {
-    throw PluginError(fmt::format("{} could not be made: {}", where(), e.what()));
+    throw;  // It names the key to mend.
+  } catch (const std::exception& error) {
+    throw failed(error.what());
   } catch (...) {
-    throw PluginError(fmt::format("{} could not be made: its factory threw something that is no exception", where()));
+    throw failed("it threw something that is no std::exception");
   }
+  if (!plugin) throw failed("its factory gave nothing");
+  return plugin;
 }
 
 }  // namespace modeldiff

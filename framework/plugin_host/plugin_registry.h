@@ -16,7 +16,9 @@
 namespace modeldiff {
 
 /// Where plugins are looked for, in this order: `from_command_line`, the folders of MODELDIFF_PLUGIN_PATH (colon
-/// separated), ./plugins, the user's data folder, the folders beside the program. Those that exist, each once.
+/// separated), ./plugins, plugins/ in the user's data folder, and beside the program, as built or as installed. Those
+/// that exist, each once.
+/// @throws ConfigError on a folder of the command line that does not exist
 std::vector<std::filesystem::path> plugin_folders(const std::vector<std::filesystem::path>& from_command_line);
 
 /// A library that was found and is not used.
@@ -34,7 +36,6 @@ class PluginRegistry final : public PluginCatalog {
   /// @param host_abi_tag the program's MODELDIFF_ABI_TAG; a plugin with another text is listed as unusable
   /// @throws PluginError naming both files when two usable libraries have one kind and name
   PluginRegistry(std::vector<std::filesystem::path> folders, std::string host_abi_tag);
-  ~PluginRegistry() override;
 
   const std::vector<std::filesystem::path>& folders() const { return folders_; }
   const std::string& host_abi_tag() const { return host_abi_tag_; }
@@ -42,7 +43,8 @@ class PluginRegistry final : public PluginCatalog {
   std::vector<const PluginManifest*> plugins() const;
   const std::vector<UnusablePlugin>& unusable() const { return unusable_; }
 
-  /// nullptr when there is no such plugin. @throws PluginError when there is one that cannot be used, with the reason
+  /// nullptr when there is no such plugin.
+  /// @throws PluginError when there is one that cannot be used, with the reason
   const PluginManifest* find(const std::string& kind, const std::string& name) const;
   const SchemaInfo* find_schema(const std::string& kind, const std::string& name) const override;
   std::vector<std::string> names(const std::string& kind) const override;
@@ -52,15 +54,15 @@ class PluginRegistry final : public PluginCatalog {
   const PluginInfo& load(const std::string& kind, const std::string& name);
   /// @param params checked and complete
   /// @throws PluginError with the plugin's name, version and file around whatever its factory throws; Interrupted
-  ///         passes through
+  ///         and ConfigError, which names the key to mend, pass through
   std::unique_ptr<Plugin> create(const std::string& kind, const std::string& name, const Json& params);
 
  private:
   using Id = std::pair<std::string, std::string>;
 
-  void scan(const std::filesystem::path& folder);
   void add(const std::filesystem::path& file);
   const PluginManifest& require(const std::string& kind, const std::string& name) const;
+  const PluginInfo* load_library(const PluginManifest& manifest) const;
 
   std::vector<std::filesystem::path> folders_;
   std::string host_abi_tag_;

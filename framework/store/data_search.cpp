@@ -49,12 +49,12 @@ fs::path DataSearch::resolve(const std::string& name) const {
   } else if (fs::path(name).is_absolute()) {
     places.emplace_back(name);
   } else {
-    for (const fs::path& root : roots_) places.push_back(root / name);
+    for (const fs::path& root : roots_) places.push_back(fs::absolute(root / name).lexically_normal());
   }
   std::string looked_at;
   for (const fs::path& place : places) {
     std::error_code ignored;
-    if (!name.empty() && fs::exists(place, ignored)) return fs::absolute(place).lexically_normal();
+    if (!name.empty() && fs::exists(place, ignored)) return place;
     looked_at += fmt::format("\n  {}", place.string());
   }
   throw DataError(fmt::format("data '{}' was not found; looked at{}\n`modeldiff data ls` names what `modeldiff data "

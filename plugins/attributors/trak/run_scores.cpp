@@ -16,11 +16,13 @@ namespace {
 constexpr std::int64_t kGramRows = 4096;
 /// Columns of the Gram matrix that are made at once: only blocks on and below the diagonal are.
 constexpr std::int64_t kGramColumns = 512;
+/// Queries that are solved in float64 at once.
+constexpr std::int64_t kSolvedQueries = 256;
 
 /// Phi' R Phi [k, k] float64, lower triangle. @param weights R [n], or undefined for 1
 at::Tensor gram_matrix(const at::Tensor& phi, const at::Tensor& weights) {
   const std::int64_t n = phi.size(0), k = phi.size(1);
-  at::Tensor gram = at::zeros({k, k}, at::kDouble);
+  at::Tensor gram = at::zeros({k, k}, at::kDouble).t();  // column-major, as Cholesky takes it without a copy
   for (std::int64_t begin = 0; begin < n; begin += kGramRows) {
     const std::int64_t end = std::min(n, begin + kGramRows);
     const at::Tensor rows = phi.slice(0, begin, end);
@@ -33,6 +35,18 @@ at::Tensor gram_matrix(const at::Tensor& phi, const at::Tensor& weights) {
     }
   }
   return gram;
+}
+
+/// (L L')^-1 of every query's features. @return [N, k], dtype of the queries
+at::Tensor solve(const at::Tensor& cholesky, const at::Tensor& queries) {
+  at::Tensor out = at::empty_like(queries);
+  for (std::int64_t begin = 0; begin < queries.size(0); begin += kSolvedQueries) {
+    const std::int64_t end = std::min(queries.size(0), begin + kSolvedQueries);
+    const at::Tensor right = queries.slice(0, begin, end).t().to(at::kDouble);
+    const at::Tensor half = at::linalg_solve_triangular(cholesky, right, /*upper=*/false);
+    out.slice(0, begin, end).copy_(at::linalg_solve_triangular(cholesky.t(), half, /*upper=*/true).t());
+  }
+  return out;
 }
 
 [[noreturn]] void fail_singular(std::int64_t examples, std::int64_t k, double lambda, double damping, double trace) {
@@ -66,9 +80,9 @@ RunScores run_scores(const Features& train, const at::Tensor& queries, const at:
   at::linalg_cholesky_ex_out(gram, info, gram);  // in place: at large k this matrix is most of the memory
   if (trace == 0 || info.item<int>() != 0) fail_singular(phi.size(0), k, out.lambda, options.damping, trace);
 
-  const at::Tensor solved = at::cholesky_solve(queries.t().to(at::kDouble), gram).to(queries.scalar_type());
+  const at::Tensor solved = solve(gram, queries);
   gram.reset();
-  out.scores = at::matmul(solved.t(), train.rows.t());
+  out.scores = at::matmul(solved, train.rows.t());
   if (!std::isfinite(out.scores.sum().item<double>())) {
     throw NumericalError("a score is not finite: gradients of the measurement are too large");
   }

@@ -1,6 +1,9 @@
 #include <ATen/ATen.h>
 #include <doctest/doctest.h>
 
+#include <algorithm>
+#include <vector>
+
 #include "dataset_plugin.h"
 #include "fixtures.h"
 

@@ -1,6 +1,8 @@
 #include <ATen/ATen.h>
 #include <doctest/doctest.h>
 
+#include <cmath>
+
 #include "dataset_plugin.h"
 #include "fixtures.h"
 

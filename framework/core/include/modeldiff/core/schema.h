@@ -58,7 +58,7 @@ struct FieldInfo {
 };
 
 /// The parameters of one plugin or one section of an experiment file.
-struct SchemaInfo {
+struct MODELDIFF_API SchemaInfo {
   std::string name;
   std::vector<FieldInfo> fields;
 
