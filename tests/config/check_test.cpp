@@ -1,6 +1,7 @@
 #include "config/check.h"
 
 #include <doctest/doctest.h>
+#include <fmt/format.h>
 
 #include "config/yaml.h"
 #include "config_errors.h"
@@ -139,7 +140,7 @@ TEST_CASE("the parameters of one plugin are completed without a file") {
 TEST_CASE("a chain of a thousand references is no cycle, and its end may make it one") {
   // The table takes ten entries; the references are checked all the same.
   std::string text = kHead + "algorithms:\n";
-  for (int i = 0; i < 1000; ++i) text += "  a" + std::to_string(i) + ": {plugin: merge, of: [a" + std::to_string(i + 1) + "]}\n";
+  for (int i = 0; i < 1000; ++i) text += fmt::format("  a{}: {{plugin: merge, of: [a{}]}}\n", i, i + 1);
   CHECK(errors(text + "  a1000: {plugin: sgd, model: mlp}\n") == "f:4:3 algorithms must have at most 10 names, got 1001");
   CHECK(errors(text + "  a1000: {plugin: merge, of: [a0]}\n").find("algorithms.a0 needs itself: a0 -> a1 -> a2 -> ") != std::string::npos);
 }

@@ -1,6 +1,7 @@
 #include "config/compose.h"
 
 #include <doctest/doctest.h>
+#include <fmt/format.h>
 #include <stdlib.h>
 
 #include <fstream>
@@ -154,9 +155,9 @@ TEST_CASE("a key with a dot in it is not mistaken for a path") {
 
 TEST_CASE("a long chain of inheritance ends in an error, not at the end of the stack") {
   std::string text = "a0: {k: 1}\n";
-  for (int i = 1; i < 5000; ++i) text += "a" + std::to_string(i) + ": {n: {extends: a" + std::to_string(i - 1) + "}}\n";
+  for (int i = 1; i < 5000; ++i) text += fmt::format("a{}: {{n: {{extends: a{}}}}}\n", i, i - 1);
   std::string backwards = "a0: {n: {extends: a1}}\n";
-  for (int i = 1; i < 5000; ++i) backwards += "a" + std::to_string(i) + ": {n: {extends: a" + std::to_string(i + 1) + "}}\n";
+  for (int i = 1; i < 5000; ++i) backwards += fmt::format("a{}: {{n: {{extends: a{}}}}}\n", i, i + 1);
   CHECK(config_errors([&] { compose_text(text); }).find("the experiment grows beyond 64 levels of nesting by 'extends'") != std::string::npos);
   CHECK(config_errors([&] { compose_text(backwards); }).find("more than 200 levels of nesting and inheritance") != std::string::npos);
 }

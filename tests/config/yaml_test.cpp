@@ -1,6 +1,7 @@
 #include "config/yaml.h"
 
 #include <doctest/doctest.h>
+#include <fmt/format.h>
 
 #include <filesystem>
 #include <string>
@@ -102,7 +103,7 @@ TEST_CASE("nesting ends at the limit, through aliases too") {
   CHECK(config_errors([&] { parse_yaml(nested(kYamlMaxDepth - 1), "f"); }) == "no error");
   CHECK(config_errors([&] { parse_yaml(nested(kYamlMaxDepth), "f"); }) == "f:1:67 more than 64 levels of nesting");
   std::string doubling = "a0: &a0 [x]\n";
-  for (int i = 1; i < 70; ++i) doubling += "a" + std::to_string(i) + ": &a" + std::to_string(i) + " [*a" + std::to_string(i - 1) + "]\n";
+  for (int i = 1; i < 70; ++i) doubling += fmt::format("a{0}: &a{0} [*a{1}]\n", i, i - 1);
   CHECK(config_errors([&] { parse_yaml(doubling, "f"); }) == "f:64:12 more than 64 levels of nesting");
 }
 
