@@ -22,7 +22,8 @@ PluginRegistry Globals::plugins() const {
 
 DataSearch Globals::data(const std::filesystem::path& experiment_folder) const {
   std::vector<std::filesystem::path> roots = data_folders;
-  for (const auto& root : DataSearch::from_environment(experiment_folder).roots()) roots.push_back(root);
+  const DataSearch usual = DataSearch::from_environment(experiment_folder);
+  roots.insert(roots.end(), usual.roots().begin(), usual.roots().end());
   return DataSearch(roots);
 }
 

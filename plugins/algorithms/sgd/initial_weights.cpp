@@ -65,13 +65,13 @@ Weights InitialWeights::of_run(std::uint64_t seed, const InputRuns& inputs) cons
   Weights weights = model_.initialise(random);
   if (!init_.from && !file_) return weights;
 
-  TensorMap of_run;
+  TensorMap run_tensors;
   if (init_.from) {
     const auto found = inputs.find(init_.from->name);
     MODELDIFF_CHECK(found != inputs.end() && !found->second.empty(), "runs of " + init_.from->name);
-    of_run = tensors_of(found->second.front());
+    run_tensors = tensors_of(found->second.front());
   }
-  const Source source{init_.from ? of_run : *file_,
+  const Source source{init_.from ? run_tensors : *file_,
                       init_.from ? "algorithm '" + init_.from->name + "'" : "'" + init_.file->text + "'", model_.head(),
                       init_.replace_head};
   source.copy_into(model_.parameters(), weights.parameters);

@@ -24,7 +24,10 @@ at::Tensor blur(const at::Tensor& images, double sigma) {
   const at::Tensor weights = gaussian(sigma, radius);
   const at::Tensor padded = at::replication_pad2d(images, {radius, radius, radius, radius});
   const at::Tensor down = weights.view({1, 1, -1, 1}).repeat({channels, 1, 1, 1}), across = weights.view({1, 1, 1, -1}).repeat({channels, 1, 1, 1});
-  return at::conv2d(at::conv2d(padded, down, {}, 1, 0, 1, channels), across, {}, 1, 0, 1, channels);
+  const auto filter = [&](const at::Tensor& x, const at::Tensor& kernel) {
+    return at::conv2d(x, kernel, /*bias=*/{}, at::IntArrayRef{1, 1}, at::IntArrayRef{0, 0}, at::IntArrayRef{1, 1}, channels);
+  };
+  return filter(filter(padded, down), across);
 }
 
 /// Keeps frequencies with low <= radius < high, and always the mean.
