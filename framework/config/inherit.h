@@ -17,7 +17,8 @@ class Inheritance {
   Inheritance(Value root, const PluginCatalog* catalog) : root_(std::move(root)), catalog_(catalog) {}
 
   /// The tree without any `extends`.
-  /// @throws ConfigError with all paths that lead nowhere and all cycles
+  /// @throws ConfigError with all paths that lead nowhere and all cycles, or when the tree outgrows the limits of
+  ///         a file
   Value resolved();
 
   /// What stands at a path once everything is inherited; nullopt where nothing does. Errors of `extends` on the way are
