@@ -159,6 +159,36 @@ void require_paths(const Value& root, const std::vector<SweepAxis>& axes, const 
   if (!errors.empty()) throw ConfigError(std::move(errors));
 }
 
+struct TreeSize {
+  std::int64_t values = 0;
+  int depth = 0;
+};
+
+/// Inheritance can double a tree at every step, so the count ends at the limits.
+void measure(const Value& value, int depth, TreeSize& size) {
+  ++size.values;
+  size.depth = std::max(size.depth, depth);
+  if (size.values > kYamlMaxValues || depth > kYamlMaxDepth) return;
+  if (value.is(Value::Kind::list)) {
+    for (const Value& item : value.items()) measure(item, depth + 1, size);
+  } else if (value.is(Value::Kind::map)) {
+    for (const auto& [key, entry] : value.entries()) measure(entry, depth + 1, size);
+  }
+}
+
+Value resolved_within_limits(const Value& root, const PluginCatalog* catalog) {
+  const Value resolved = Inheritance(root, catalog).resolved();
+  TreeSize size;
+  measure(resolved, 0, size);
+  if (size.values > kYamlMaxValues) {
+    fail(root.where(), "", fmt::format("the experiment grows beyond {} values by 'extends'", kYamlMaxValues));
+  }
+  if (size.depth > kYamlMaxDepth) {
+    fail(root.where(), "", fmt::format("the experiment grows beyond {} levels of nesting by 'extends'", kYamlMaxDepth));
+  }
+  return resolved;
+}
+
 }  // namespace
 
 std::vector<ComposedExperiment> compose_experiments(const fs::path& file, const ComposeOptions& options) {
@@ -178,7 +208,7 @@ std::vector<ComposedExperiment> compose_experiments(const fs::path& file, const 
       experiment.chosen.emplace_back(override.path, override.value.to_json());
       experiment.root = with_override(experiment.root, override, options.sections, options.catalog);
     }
-    experiment.root = Inheritance(experiment.root, options.catalog).resolved();
+    experiment.root = resolved_within_limits(experiment.root, options.catalog);
     experiments.push_back(std::move(experiment));
   }
   return experiments;

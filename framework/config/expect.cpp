@@ -187,10 +187,8 @@ std::vector<Expectation> parse_expectations(const Value& section) {
       continue;
     }
     try {
-      const Condition condition = condition_of(value);
-      const std::string text =
-          value.is(Value::Kind::string) ? trimmed(value.as_string()) : fmt::format("== {}", condition.bound.dump());
-      expectations.push_back({path, text, condition, section.key_location(path)});
+      const std::string text = value.is(Value::Kind::string) ? trimmed(value.as_string()) : fmt::format("== {}", value.to_json().dump());
+      expectations.push_back({path, text, condition_of(value), section.key_location(path)});
     } catch (const BadCondition& e) {
       errors.push_back({value.where(), join_key("expect", path), fmt::format("expect: {}: {}", path, e.message)});
     }

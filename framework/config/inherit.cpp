@@ -8,7 +8,6 @@
 #include "config/map_draft.h"
 #include "config/merge.h"
 #include "config/nearest.h"
-#include "config/yaml.h"
 
 namespace modeldiff {
 namespace {
@@ -23,32 +22,6 @@ std::optional<Value::List> names_under(const Value& extends) {
   const Value::List names = extends.is(Value::Kind::list) ? extends.items() : Value::List{extends};
   const bool all_text = std::all_of(names.begin(), names.end(), [](const Value& v) { return v.is(Value::Kind::string); });
   return all_text && !names.empty() ? std::optional(names) : std::nullopt;
-}
-
-struct TreeSize {
-  std::int64_t values = 0;
-  int depth = 0;
-};
-
-/// Inheritance can double a tree at every step, so the count ends at the limits.
-void measure(const Value& value, int depth, TreeSize& size) {
-  ++size.values;
-  size.depth = std::max(size.depth, depth);
-  if (size.values > kYamlMaxValues || depth > kYamlMaxDepth) return;
-  if (value.is(Value::Kind::list)) {
-    for (const Value& item : value.items()) measure(item, depth + 1, size);
-  } else if (value.is(Value::Kind::map)) {
-    for (const auto& [key, entry] : value.entries()) measure(entry, depth + 1, size);
-  }
-}
-
-void require_size_within_limits(const Value& root) {
-  TreeSize size;
-  measure(root, 0, size);
-  const bool too_deep = size.depth > kYamlMaxDepth;
-  if (!too_deep && size.values <= kYamlMaxValues) return;
-  const std::string limit = too_deep ? fmt::format("{} levels of nesting", kYamlMaxDepth) : fmt::format("{} values", kYamlMaxValues);
-  throw ConfigError({{root.where(), "", fmt::format("the experiment grows beyond {} by 'extends'", limit)}});
 }
 
 class DepthGuard {
@@ -225,7 +198,6 @@ std::vector<std::string> Inheritance::keys_at(const Path& parts) {
 Value Inheritance::resolved() {
   Value result = result_of({{}, root_, std::nullopt});
   if (!errors_.empty()) throw ConfigError(errors_);
-  require_size_within_limits(result);
   return result;
 }
 

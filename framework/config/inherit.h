@@ -17,8 +17,7 @@ class Inheritance {
   Inheritance(Value root, const PluginCatalog* catalog) : root_(std::move(root)), catalog_(catalog) {}
 
   /// The tree without any `extends`.
-  /// @throws ConfigError with all paths that lead nowhere and all cycles, or when the tree outgrows the limits of
-  ///         a file
+  /// @throws ConfigError with all paths that lead nowhere and all cycles
   Value resolved();
 
   /// What stands at a path once everything is inherited; nullopt where nothing does. Errors of `extends` on the way are
