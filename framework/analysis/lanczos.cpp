@@ -180,9 +180,12 @@ double LanczosSolver::largest_singular_value(const float* rows, std::int64_t cou
     float* w = basis_.data() + (step + 1) * n;
     with.gram_product(rows, count, n, v, w);
     diagonal_.push_back(with.dot(w, v, n));
-    for (std::int64_t j = 0; j <= step; ++j) {  // against all: rounding would bring found directions back
-      const float* u = basis_.data() + j * n;
-      with.add(-with.dot(w, u, n), u, w, n);
+    // Against all, and twice: rounding would bring found directions back, and values above the largest with them.
+    for (int pass = 0; pass < 2; ++pass) {
+      for (std::int64_t j = 0; j <= step; ++j) {
+        const float* u = basis_.data() + j * n;
+        with.add(-with.dot(w, u, n), u, w, n);
+      }
     }
     const float next = std::sqrt(with.dot(w, w, n));
     const bool exhausted = next <= kExhausted * *std::max_element(diagonal_.begin(), diagonal_.end());

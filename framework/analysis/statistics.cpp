@@ -84,8 +84,9 @@ std::vector<double> step_up(std::span<const double> p_values, double factor) {
   std::vector<double> adjusted(count);
   double least = 1;
   for (std::size_t rank = count; rank-- > 0;) {
-    const double p = p_values[order[rank]];
-    least = std::min(least, p * factor * static_cast<double>(count) / static_cast<double>(rank + 1));
+    // The quotient first: it is 1 exactly for the largest p-value, which must not come out smaller.
+    const double penalty = factor * (static_cast<double>(count) / static_cast<double>(rank + 1));
+    least = std::min(least, p_values[order[rank]] * penalty);
     adjusted[order[rank]] = least;
   }
   return adjusted;

@@ -69,7 +69,7 @@ TEST_CASE("the reliability of replicates is that of their mean, and perfect scor
   const at::Tensor scores = normal(1, {30, 40});
   const at::Tensor masks = drawn_masks(2, kSubsets, 40);
   const at::Tensor truth = summed(masks, scores);
-  const double noise = 1.5 * truth.std().item<double>();
+  const double noise = 1.5 * truth.std(0).mean().item<double>();  // of one query over subsets
   const at::Tensor measurements = truth.unsqueeze(1) + noise * normal(3, {kSubsets, kReplicates, 30});
   const LdsResult out = linear_datamodeling_score(scores, masks, measurements);
   // Of signal variance 1 and noise variance 2.25: reliability 1 / (1 + 2.25/4) = .64 on the Pearson scale.
