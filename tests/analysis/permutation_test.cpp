@@ -40,7 +40,7 @@ TEST_CASE("Lanczos gives the first singular value of centred matrices, clustered
     for (const at::Tensor& matrix : {normal(seed, {300, 1200}), normal(seed, {40, 7}), 1e-9 * normal(seed, {5, 900}),
                                      orthonormal_rows(seed, 30, 60)}) {
       const at::Tensor s = at::linalg_svdvals(matrix - matrix.mean(0, true));
-      CHECK(first_centred_singular_value(matrix) == doctest::Approx(s[0].item<double>()).epsilon(2e-6));
+      CHECK(std::abs(first_centred_singular_value(matrix) / s[0].item<double>() - 1) < 2e-6);
     }
   }
   CHECK(first_centred_singular_value(at::ones({5, 4})) == 0);
@@ -94,7 +94,7 @@ TEST_CASE("the quick test of means is the general one, direction by direction, o
   for (int j = 0; j < 3; ++j) {
     CAPTURE(j);
     // What is left after directions 0 .. j-1 were taken out begins with singular value j.
-    CHECK(quick.statistics[j] == doctest::Approx(found.singular_values[j].item<double>()).epsilon(1e-5));
+    CHECK(std::abs(quick.statistics[j] / found.singular_values[j].item<double>() - 1) < 1e-5);
     if (j > 0) CHECK(quick.p_values[j] >= quick.p_values[j - 1]);
   }
 }
