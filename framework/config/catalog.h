@@ -12,7 +12,8 @@ class PluginCatalog {
  public:
   virtual ~PluginCatalog() = default;
 
-  /// The parameters of a plugin, which stay valid as long as the catalog; nullptr when there is none of that name.
+  /// The parameters of a plugin, which stay valid as long as the catalog; nullptr when there is
+  /// none of that name.
   /// @param kind one of kPluginKinds
   virtual const SchemaInfo* find_schema(const std::string& kind, const std::string& name) const = 0;
   /// All plugins of a kind, sorted.

@@ -65,7 +65,9 @@ class Checker {
 
   Json check_root(const Value& root, const SchemaInfo& schema) {
     if (!root.is(Value::Kind::map)) {
-      report_plain({"", root.where()}, fmt::format("an experiment is a map of sections, and this is {}", found_phrase(root)));
+      report_plain(
+          {"", root.where()},
+          fmt::format("an experiment is a map of sections, and this is {}", found_phrase(root)));
       return Json::object();
     }
     const SourceLocation whole_file{root.where().file, 0, 0};
@@ -73,12 +75,16 @@ class Checker {
     for (const auto& [key, value] : root.entries()) {
       if (is_free_form_key(key) && !schema.find(key)) out[key] = value.to_json();
     }
-    for (Diagnostic& error : check_references(references_, root)) errors_.push_back(std::move(error));
+    for (Diagnostic& error : check_references(references_, root)) {
+      errors_.push_back(std::move(error));
+    }
     return out;
   }
 
-  Json check_plugin_keys(const Value& map, const std::string& kind, const std::string& name, const SchemaInfo& schema) {
-    return check_map(map, {"", map.where()}, {{&schema}, fmt::format("{} '{}'", plugin_noun(kind), name), nullptr, true});
+  Json check_plugin_keys(const Value& map, const std::string& kind, const std::string& name,
+                         const SchemaInfo& schema) {
+    return check_map(map, {"", map.where()},
+                     {{&schema}, fmt::format("{} '{}'", plugin_noun(kind), name), nullptr, true});
   }
 
   std::vector<Diagnostic> errors() && {
@@ -92,16 +98,21 @@ class Checker {
   }
 
  private:
-  /// "<path> must be ..., got ...": the same words at the same place are said once, whoever inherits them.
+  /// "<path> must be ..., got ...": the same words at the same place are said once, whoever
+  /// inherits them.
   void report(const Place& place, const SourceLocation& where, const std::string& predicate) {
     if (said_before(where, place, predicate)) return;
     const std::string source = in_default_ ? ", the default" : "";
-    errors_.push_back({where, place.path, fmt::format("{}{}{}{}", place.path, place.path.empty() ? "" : " ", predicate, source)});
+    errors_.push_back(
+        {where, place.path,
+         fmt::format("{}{}{}{}", place.path, place.path.empty() ? "" : " ", predicate, source)});
   }
 
   void report_plain(const Place& place, const std::string& message) {
     if (said_before(place.where, place, message)) return;
-    errors_.push_back({place.where, place.path, message + (in_default_ ? fmt::format("; {} is the default", place.path) : "")});
+    errors_.push_back(
+        {place.where, place.path,
+         message + (in_default_ ? fmt::format("; {} is the default", place.path) : "")});
   }
 
   bool said_before(const SourceLocation& where, const Place& place, const std::string& words) {
@@ -111,10 +122,13 @@ class Checker {
   }
 
   void report_type(const Value& value, const FieldInfo& field, const Place& place) {
-    report(place, value.where(), fmt::format("must be {}, got {}{}", expected_phrase(field), found_phrase(value), mending_advice(value, field)));
+    report(place, value.where(),
+           fmt::format("must be {}, got {}{}", expected_phrase(field), found_phrase(value),
+                       mending_advice(value, field)));
   }
 
-  Json check_field(const Value& value, const FieldInfo& field, const Place& place, const Json* defaults = nullptr) {
+  Json check_field(const Value& value, const FieldInfo& field, const Place& place,
+                   const Json* defaults = nullptr) {
     if (value.is(Value::Kind::null) && field.type != Type::any) {
       if (!field.nullable) report_type(value, field, place);
       return nullptr;
@@ -123,7 +137,8 @@ class Checker {
       case Type::boolean: return check_boolean(value, field, place);
       case Type::integer: return check_integer(value, field, place);
       case Type::number: return check_number(value, field, place);
-      case Type::text: case Type::path: return check_text(value, field, place);
+      case Type::text:
+      case Type::path: return check_text(value, field, place);
       case Type::choice: return check_choice(value, field, place);
       case Type::list: return check_list(value, field, place);
       case Type::table: return check_table(value, field, place);
@@ -146,8 +161,9 @@ class Checker {
       check_range(value, field, place);
       return value.as_integer();
     }
-    const bool whole = value.is(Value::Kind::number) && value.as_number() == std::trunc(value.as_number()) &&
-                       std::abs(value.as_number()) <= kLargestExactInteger;  // 1e3 is an integer, too
+    const bool whole =
+        value.is(Value::Kind::number) && value.as_number() == std::trunc(value.as_number()) &&
+        std::abs(value.as_number()) <= kLargestExactInteger;  // 1e3 is an integer, too
     if (!whole) {
       report_type(value, field, place);
       return nullptr;
@@ -167,7 +183,9 @@ class Checker {
   }
 
   void check_range(const Value& value, const FieldInfo& field, const Place& place) {
-    if (const std::string error = range_error(value, field); !error.empty()) report(place, value.where(), error);
+    if (const std::string error = range_error(value, field); !error.empty()) {
+      report(place, value.where(), error);
+    }
   }
 
   Json check_text(const Value& value, const FieldInfo& field, const Place& place) {
@@ -189,8 +207,9 @@ class Checker {
     const std::string& name = value.as_string();
     if (std::find(field.choices.begin(), field.choices.end(), name) == field.choices.end()) {
       const auto nearest = nearest_name(name, field.choices);
-      report(place, value.where(), fmt::format("must be {}, got '{}'{}", expected_phrase(field), name,
-                                               nearest ? fmt::format("; did you mean '{}'?", *nearest) : ""));
+      report(place, value.where(),
+             fmt::format("must be {}, got '{}'{}", expected_phrase(field), name,
+                         nearest ? fmt::format("; did you mean '{}'?", *nearest) : ""));
       return nullptr;
     }
     return name;
@@ -201,10 +220,13 @@ class Checker {
       report_type(value, field, place);
       return nullptr;
     }
-    if (const std::string error = count_error(value.items().size(), field, "item"); !error.empty()) report(place, value.where(), error);
+    if (const std::string error = count_error(value.items().size(), field, "item"); !error.empty()) {
+      report(place, value.where(), error);
+    }
     Json out = Json::array();
     for (const Value& item : value.items()) {
-      out.push_back(check_field(item, *field.element, {join_index(place.path, out.size()), item.where()}));
+      out.push_back(
+          check_field(item, *field.element, {join_index(place.path, out.size()), item.where()}));
     }
     return out;
   }
@@ -214,17 +236,23 @@ class Checker {
       report_type(value, field, place);
       return nullptr;
     }
-    if (const std::string error = count_error(value.entries().size(), field, "name"); !error.empty()) report(place, value.where(), error);
+    if (const std::string error = count_error(value.entries().size(), field, "name");
+        !error.empty()) {
+      report(place, value.where(), error);
+    }
     Json out = Json::object();
     for (const auto& [key, entry] : value.entries()) {
-      out[key] = check_field(entry, *field.element, {join_key(place.path, key), value.key_location(key)});
+      out[key] =
+          check_field(entry, *field.element, {join_key(place.path, key), value.key_location(key)});
     }
     return out;
   }
 
-  Json check_object(const Value& value, const FieldInfo& field, const Place& place, const Json* defaults) {
+  Json check_object(const Value& value, const FieldInfo& field, const Place& place,
+                    const Json* defaults) {
     if (!value.is(Value::Kind::map)) {
-      const FieldInfo* only = field.shorthand.empty() ? nullptr : field.fields->find(field.shorthand);
+      const FieldInfo* only =
+          field.shorthand.empty() ? nullptr : field.fields->find(field.shorthand);
       if (!only) {
         report_type(value, field, place);
         return nullptr;
@@ -238,7 +266,9 @@ class Checker {
   static std::string noun_of(const Place& place) { return fmt::format("'{}'", place.path); }
 
   Json check_plugin(const Value& value, const FieldInfo& field, const Place& place) {
-    if (value.is(Value::Kind::string)) return check_plugin_map(Value::map({{"plugin", value}}, value.where()), field, place);
+    if (value.is(Value::Kind::string)) {
+      return check_plugin_map(Value::map({{"plugin", value}}, value.where()), field, place);
+    }
     if (value.is(Value::Kind::map)) return check_plugin_map(value, field, place);
     report_type(value, field, place);
     return nullptr;
@@ -253,7 +283,8 @@ class Checker {
     }
     if (!choice->is(Value::Kind::string)) {
       report({join_key(place.path, "plugin"), choice->where()}, choice->where(),
-             fmt::format("must be the name of a plugin of kind {}, got {}", field.plugin_kind, found_phrase(*choice)));
+             fmt::format("must be the name of a plugin of kind {}, got {}", field.plugin_kind,
+                         found_phrase(*choice)));
       return nullptr;
     }
     const std::string& name = choice->as_string();
@@ -262,7 +293,8 @@ class Checker {
       const std::vector<std::string> names = catalog_.names(field.plugin_kind);
       report_plain({join_key(place.path, "plugin"), choice->where()},
                    fmt::format("unknown {} '{}'{}", noun, name,
-                               names.empty() ? fmt::format("; no plugins of kind {} were found", field.plugin_kind)
+                               names.empty() ? fmt::format("; no plugins of kind {} were found",
+                                                           field.plugin_kind)
                                              : name_advice(name, names, "there are")));
       return nullptr;
     }
@@ -273,24 +305,31 @@ class Checker {
     return out;
   }
 
-  void report_missing_plugin(const Value& map, const std::string& noun, const FieldInfo& field, const Place& place) {
+  void report_missing_plugin(const Value& map, const std::string& noun, const FieldInfo& field,
+                             const Place& place) {
     std::vector<std::string> keys;
     for (const auto& [key, value] : map.entries()) keys.push_back(key);
     const auto misspelt = nearest_name("plugin", keys);
-    const std::string advice = misspelt ? fmt::format("; is '{}' meant to be it?", *misspelt)
-                                        : name_advice("", catalog_.names(field.plugin_kind), fmt::format("{}s", noun));
-    report_plain({join_key(place.path, "plugin"), place.where}, fmt::format("missing key 'plugin' in '{}'{}", place.path, advice));
+    const std::string advice =
+        misspelt ? fmt::format("; is '{}' meant to be it?", *misspelt)
+                 : name_advice("", catalog_.names(field.plugin_kind), fmt::format("{}s", noun));
+    report_plain({join_key(place.path, "plugin"), place.where},
+                 fmt::format("missing key 'plugin' in '{}'{}", place.path, advice));
   }
 
-  /// @param is_shorthand the one value of the map stands for the map itself, so errors name the map's path
-  Json check_map(const Value& map, const Place& place, const MapKeys& keys, bool is_shorthand = false) {
+  /// @param is_shorthand the one value of the map stands for the map itself, so errors name the
+  /// map's path
+  Json check_map(const Value& map, const Place& place, const MapKeys& keys,
+                 bool is_shorthand = false) {
     Json out = Json::object();
     for (const auto& [key, value] : map.entries()) {
-      const Place entry{is_shorthand ? place.path : join_key(place.path, key), map.key_location(key)};
+      const Place entry{is_shorthand ? place.path : join_key(place.path, key),
+                        map.key_location(key)};
       const FieldInfo* field = keys.find(key);
       if (field) {
         out[key] = check_field(value, *field, entry, default_of(*field, keys));
-      } else if ((key == "plugin" && keys.names_plugin) || (place.path.empty() && is_free_form_key(key))) {
+      } else if ((key == "plugin" && keys.names_plugin) ||
+                 (place.path.empty() && is_free_form_key(key))) {
         continue;
       } else {
         report_unknown_key(key, keys, entry);
@@ -308,14 +347,16 @@ class Checker {
     std::vector<std::string> names = keys.names();
     const auto nearest = nearest_name(key, names);
     const auto nearest_special = nearest_name(key, {"extends", "plugin", "meta", "sweep"});
-    const std::string advice = !nearest && nearest_special ? fmt::format("; did you mean '{}'?", *nearest_special)
-                               : names.empty()             ? "; it has no keys"
-                                                           : name_advice(key, names, "valid keys");
+    const std::string advice = !nearest && nearest_special
+                                   ? fmt::format("; did you mean '{}'?", *nearest_special)
+                               : names.empty() ? "; it has no keys"
+                                               : name_advice(key, names, "valid keys");
     report_plain(place, fmt::format("unknown key '{}' in {}{}", key, keys.noun, advice));
   }
 
   static const Json* default_of(const FieldInfo& field, const MapKeys& keys) {
-    const bool given = keys.defaults && keys.defaults->is_object() && keys.defaults->contains(field.name);
+    const bool given =
+        keys.defaults && keys.defaults->is_object() && keys.defaults->contains(field.name);
     const Json& value = given ? keys.defaults->at(field.name) : field.default_value;
     return value.is_null() ? nullptr : &value;
   }
@@ -323,13 +364,16 @@ class Checker {
   Json absent_field(const FieldInfo& field, const MapKeys& keys, const Place& parent) {
     const Place place{join_key(parent.path, field.name), parent.where};
     if (field.required) {
-      report_plain(place, fmt::format("missing key '{}' in {}{}{}", field.name, keys.noun, field.doc.empty() ? "" : ": ", field.doc));
+      report_plain(place, fmt::format("missing key '{}' in {}{}{}", field.name, keys.noun,
+                                      field.doc.empty() ? "" : ": ", field.doc));
       return nullptr;
     }
     const Json* value = default_of(field, keys);
     if (field.nullable && !value) return nullptr;
     // Keys that a section requires are missing, too, where the section itself is not there.
-    if (field.type == Type::object) return check_object(Value::map({}, place.where), field, place, value);
+    if (field.type == Type::object) {
+      return check_object(Value::map({}, place.where), field, place, value);
+    }
     if (!value) return nullptr;
     const bool outer = std::exchange(in_default_, true);
     Json out = check_field(value_of_json(*value, place.where), field, place);
@@ -343,7 +387,9 @@ class Checker {
       return nullptr;
     }
     const bool names_none = value.as_string().empty() && field.default_value == "";
-    if (!names_none) references_.push_back({field.section, value.as_string(), place.path, value.where()});
+    if (!names_none) {
+      references_.push_back({field.section, value.as_string(), place.path, value.where()});
+    }
     return value.as_string();
   }
 
@@ -356,7 +402,8 @@ class Checker {
 
 }  // namespace
 
-CheckedExperiment check_experiment(const Value& root, const SchemaInfo& schema, const PluginCatalog& catalog) {
+CheckedExperiment check_experiment(const Value& root, const SchemaInfo& schema,
+                                   const PluginCatalog& catalog) {
   Checker checker(catalog);
   CheckedExperiment out;
   out.description = checker.check_root(root, schema);
@@ -364,15 +411,20 @@ CheckedExperiment check_experiment(const Value& root, const SchemaInfo& schema, 
   return out;
 }
 
-Json checked_description(const Value& root, const SchemaInfo& schema, const PluginCatalog& catalog) {
+Json checked_description(const Value& root, const SchemaInfo& schema,
+                         const PluginCatalog& catalog) {
   CheckedExperiment checked = check_experiment(root, schema, catalog);
   if (!checked.errors.empty()) throw ConfigError(std::move(checked.errors));
   return std::move(checked.description);
 }
 
-Json complete_parameters(const std::string& kind, const std::string& name, const Json& given, const PluginCatalog& catalog) {
+Json complete_parameters(const std::string& kind, const std::string& name, const Json& given,
+                         const PluginCatalog& catalog) {
   const SchemaInfo* schema = catalog.find_schema(kind, name);
-  if (!schema) throw PluginError(fmt::format("unknown {} '{}'{}", plugin_noun(kind), name, name_advice(name, catalog.names(kind), "there are")));
+  if (!schema) {
+    throw PluginError(fmt::format("unknown {} '{}'{}", plugin_noun(kind), name,
+                                  name_advice(name, catalog.names(kind), "there are")));
+  }
   Checker checker(catalog);
   Json out = checker.check_plugin_keys(value_of_json(given, {}), kind, name, *schema);
   const std::vector<Diagnostic> errors = std::move(checker).errors();

@@ -11,17 +11,19 @@
 namespace modeldiff {
 
 struct CheckedExperiment {
-  /// Complete: every key with its value or default, shorthands written out, integers in number fields as doubles.
-  /// Keys of the free-form areas, `meta` and `x-...` at the top, stand as they are. Only to be used without errors.
+  /// Complete: every key with its value or default, shorthands written out, integers in number
+  /// fields as doubles. Keys of the free-form areas, `meta` and `x-...` at the top, stand as they
+  /// are. Only to be used without errors.
   Json description;
   /// In the order of the file. A value that several maps inherit is reported once.
   std::vector<Diagnostic> errors;
 };
 
-/// Compares all of the tree, never stopping at the first error: types, ranges, choices, lengths, unknown and missing
-/// keys, names of plugins, references and cycles among them.
+/// Compares all of the tree, never stopping at the first error: types, ranges, choices, lengths,
+/// unknown and missing keys, names of plugins, references and cycles among them.
 /// @param schema the sections of an experiment file
-CheckedExperiment check_experiment(const Value& root, const SchemaInfo& schema, const PluginCatalog& catalog);
+CheckedExperiment check_experiment(const Value& root, const SchemaInfo& schema,
+                                   const PluginCatalog& catalog);
 
 /// @throws ConfigError with all errors
 Json checked_description(const Value& root, const SchemaInfo& schema, const PluginCatalog& catalog);

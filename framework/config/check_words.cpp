@@ -15,7 +15,8 @@ using Type = FieldInfo::Type;
 constexpr std::size_t kLongestPhrase = 60;
 
 bool is_scalar(const Value& value) {
-  return !value.is(Value::Kind::map) && !value.is(Value::Kind::list) && !value.is(Value::Kind::null);
+  return !value.is(Value::Kind::map) && !value.is(Value::Kind::list) &&
+         !value.is(Value::Kind::null);
 }
 
 std::string scalar_text(const Value& value) {
@@ -79,12 +80,17 @@ std::string mending_advice(const Value& value, const FieldInfo& field) {
 std::string range_error(const Value& value, const FieldInfo& field) {
   const double number = value.as_number();
   const auto error = [&](const char* relation, double bound) {
-    return fmt::format("must be {} {}, got {}", relation, bound, value.is(Value::Kind::integer) ? fmt::format("{}", value.as_integer())
-                                                                                                : fmt::format("{}", number));
+    return fmt::format("must be {} {}, got {}", relation, bound,
+                       value.is(Value::Kind::integer) ? fmt::format("{}", value.as_integer())
+                                                      : fmt::format("{}", number));
   };
-  if (field.minimum && field.exclusive_minimum && number <= *field.minimum) return error("more than", *field.minimum);
+  if (field.minimum && field.exclusive_minimum && number <= *field.minimum) {
+    return error("more than", *field.minimum);
+  }
   if (field.minimum && number < *field.minimum) return error("at least", *field.minimum);
-  if (field.maximum && field.exclusive_maximum && number >= *field.maximum) return error("less than", *field.maximum);
+  if (field.maximum && field.exclusive_maximum && number >= *field.maximum) {
+    return error("less than", *field.maximum);
+  }
   if (field.maximum && number > *field.maximum) return error("at most", *field.maximum);
   return "";
 }
@@ -97,7 +103,8 @@ std::string count_error(std::size_t count, const FieldInfo& field, const std::st
   const std::int64_t bound = few ? *field.min_items : *field.max_items;
   const bool exact = field.min_items && field.max_items && *field.min_items == *field.max_items;
   const char* relation = exact ? "" : few ? "at least " : "at most ";
-  return fmt::format("must have {}{} {}{}, got {}", relation, bound, items, bound == 1 ? "" : "s", count);
+  return fmt::format("must have {}{} {}{}, got {}", relation, bound, items, bound == 1 ? "" : "s",
+                     count);
 }
 
 }  // namespace modeldiff

@@ -39,7 +39,8 @@ class FileComposer {
     if (const auto known = loaded_.find(id); known != loaded_.end()) return known->second;
     const Value own = read_yaml(file);
     if (!own.is(Value::Kind::map)) {
-      fail(own.where(), "", fmt::format("an experiment file is a map of sections, and this is {}", own.described()));
+      fail(own.where(), "",
+           fmt::format("an experiment file is a map of sections, and this is {}", own.described()));
     }
     under_way_.push_back({id, file.string()});
     std::optional<Value> below;
@@ -50,7 +51,8 @@ class FileComposer {
       }
     }
     under_way_.pop_back();
-    const Value above = without_entries(own, [](const std::string& key) { return key == "extends"; });
+    const Value above =
+        without_entries(own, [](const std::string& key) { return key == "extends"; });
     return loaded_[id] = below ? merged(*below, above, options_.catalog) : above;
   }
 
@@ -60,10 +62,12 @@ class FileComposer {
   };
 
   static Value::List names_under(const Value& extends) {
-    const Value::List names = extends.is(Value::Kind::list) ? extends.items() : Value::List{extends};
+    const Value::List names =
+        extends.is(Value::Kind::list) ? extends.items() : Value::List{extends};
     for (const Value& name : names) {
       if (name.is(Value::Kind::string) && !name.as_string().empty()) continue;
-      fail(name.where(), "extends", fmt::format("extends must be a file or a list of files, got {}", name.described()));
+      fail(name.where(), "extends",
+           fmt::format("extends must be a file or a list of files, got {}", name.described()));
     }
     return names;
   }
@@ -80,13 +84,15 @@ class FileComposer {
         return candidate;
       }
     }
-    fail(name.where(), "extends", fmt::format("extends: there is no file '{}' in {}{}", name.as_string(),
-                                              fmt::join(names_of(folders), ", "), advice(name.as_string(), folders)));
+    fail(name.where(), "extends",
+         fmt::format("extends: there is no file '{}' in {}{}", name.as_string(),
+                     fmt::join(names_of(folders), ", "), advice(name.as_string(), folders)));
   }
 
   void refuse_cycle(const fs::path& file, const Value& name) const {
     const std::string id = identity_of(file);
-    const auto first = std::find_if(under_way_.begin(), under_way_.end(), [&](const Opened& o) { return o.id == id; });
+    const auto first = std::find_if(under_way_.begin(), under_way_.end(),
+                                    [&](const Opened& o) { return o.id == id; });
     if (first == under_way_.end()) return;
     std::vector<std::string> cycle;
     for (auto at = first; at != under_way_.end(); ++at) cycle.push_back(at->name);
@@ -106,7 +112,8 @@ class FileComposer {
     std::set<std::string> known;
     for (const fs::path& folder : folders) {
       std::error_code problem;
-      for (const auto& entry : fs::directory_iterator(folder.empty() ? fs::path(".") : folder, problem)) {
+      for (const auto& entry :
+           fs::directory_iterator(folder.empty() ? fs::path(".") : folder, problem)) {
         const fs::path file = entry.path().filename();
         if (file.extension() != ".yaml" && file.extension() != ".yml") continue;
         known.insert(has_ending ? file.string() : file.stem().string());
@@ -127,7 +134,9 @@ Value with_overrides(Value root, const ComposeOptions& options) {
   for (const std::string& text : options.overrides) {
     try {
       const Override override = parse_override(text);
-      if (override.path == "extends") fail(override.where, override.path, "the files that a file extends cannot be set");
+      if (override.path == "extends") {
+        fail(override.where, override.path, "the files that a file extends cannot be set");
+      }
       root = with_override(root, override, options.sections, options.catalog);
     } catch (const ConfigError& e) {
       errors.insert(errors.end(), e.diagnostics().begin(), e.diagnostics().end());
@@ -140,12 +149,15 @@ Value with_overrides(Value root, const ComposeOptions& options) {
 std::vector<SweepAxis> axes_of(const Value& root, const ComposeOptions& options) {
   std::vector<SweepAxis> axes;
   if (const Value* section = root.find("sweep")) axes = parse_sweep(*section);
-  for (const std::string& text : options.sweeps) axes.push_back(sweep_axis(parse_sweep_argument(text)));
+  for (const std::string& text : options.sweeps) {
+    axes.push_back(sweep_axis(parse_sweep_argument(text)));
+  }
   return axes;
 }
 
 /// Each axis alone, so that a path that leads nowhere is said once and not for every experiment.
-void require_paths(const Value& root, const std::vector<SweepAxis>& axes, const ComposeOptions& options) {
+void require_paths(const Value& root, const std::vector<SweepAxis>& axes,
+                   const ComposeOptions& options) {
   std::vector<Diagnostic> errors;
   for (const SweepAxis& axis : axes) {
     try {
@@ -159,39 +171,10 @@ void require_paths(const Value& root, const std::vector<SweepAxis>& axes, const 
   if (!errors.empty()) throw ConfigError(std::move(errors));
 }
 
-struct TreeSize {
-  std::int64_t values = 0;
-  int depth = 0;
-};
-
-/// Inheritance can double a tree at every step, so the count ends at the limits.
-void measure(const Value& value, int depth, TreeSize& size) {
-  ++size.values;
-  size.depth = std::max(size.depth, depth);
-  if (size.values > kYamlMaxValues || depth > kYamlMaxDepth) return;
-  if (value.is(Value::Kind::list)) {
-    for (const Value& item : value.items()) measure(item, depth + 1, size);
-  } else if (value.is(Value::Kind::map)) {
-    for (const auto& [key, entry] : value.entries()) measure(entry, depth + 1, size);
-  }
-}
-
-Value resolved_within_limits(const Value& root, const PluginCatalog* catalog) {
-  const Value resolved = Inheritance(root, catalog).resolved();
-  TreeSize size;
-  measure(resolved, 0, size);
-  if (size.values > kYamlMaxValues) {
-    fail(root.where(), "", fmt::format("the experiment grows beyond {} values by 'extends'", kYamlMaxValues));
-  }
-  if (size.depth > kYamlMaxDepth) {
-    fail(root.where(), "", fmt::format("the experiment grows beyond {} levels of nesting by 'extends'", kYamlMaxDepth));
-  }
-  return resolved;
-}
-
 }  // namespace
 
-std::vector<ComposedExperiment> compose_experiments(const fs::path& file, const ComposeOptions& options) {
+std::vector<ComposedExperiment> compose_experiments(const fs::path& file,
+                                                    const ComposeOptions& options) {
   const Value root = with_overrides(FileComposer(options).load(file), options);
   const std::vector<SweepAxis> axes = axes_of(root, options);
   const Value base = without_entries(root, [](const std::string& key) { return key == "sweep"; });
@@ -208,7 +191,7 @@ std::vector<ComposedExperiment> compose_experiments(const fs::path& file, const 
       experiment.chosen.emplace_back(override.path, override.value.to_json());
       experiment.root = with_override(experiment.root, override, options.sections, options.catalog);
     }
-    experiment.root = resolved_within_limits(experiment.root, options.catalog);
+    experiment.root = Inheritance(experiment.root, options.catalog).resolved();
     experiments.push_back(std::move(experiment));
   }
   return experiments;

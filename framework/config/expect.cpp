@@ -50,7 +50,8 @@ Json number_of(const std::string& text) {
 Condition parse_interval(std::string_view text) {
   const std::string inside = trimmed(text);
   const std::size_t comma = inside.find(',');
-  if (inside.size() < 2 || inside.front() != '[' || inside.back() != ']' || comma == std::string::npos) {
+  if (inside.size() < 2 || inside.front() != '[' || inside.back() != ']' ||
+      comma == std::string::npos) {
     throw BadCondition{fmt::format("'{}' is no interval such as [0.1, 0.3]", inside)};
   }
   Condition out;
@@ -76,10 +77,12 @@ Condition parse_equal(const std::string& text) {
 
 Condition parse_condition(std::string_view text) {
   static constexpr std::pair<std::string_view, Test> kOperators[] = {
-      {"<=", Test::at_most}, {">=", Test::at_least}, {"==", Test::equal},
-      {"!=", Test::not_equal}, {"<", Test::less}, {">", Test::more}};
+      {"<=", Test::at_most},   {">=", Test::at_least}, {"==", Test::equal},
+      {"!=", Test::not_equal}, {"<", Test::less},      {">", Test::more}};
   const std::string whole = trimmed(text);
-  if (whole.starts_with("in ") || whole.starts_with("in[")) return parse_interval(std::string_view(whole).substr(2));
+  if (whole.starts_with("in ") || whole.starts_with("in[")) {
+    return parse_interval(std::string_view(whole).substr(2));
+  }
   for (const auto& [name, test] : kOperators) {
     if (!whole.starts_with(name)) continue;
     const std::string rest = whole.substr(name.size());
@@ -94,7 +97,9 @@ Condition parse_condition(std::string_view text) {
 
 Condition condition_of(const Value& value) {
   if (value.is(Value::Kind::string)) return parse_condition(value.as_string());
-  if (value.is(Value::Kind::null)) throw BadCondition{fmt::format("the condition is missing; {}", kForms)};
+  if (value.is(Value::Kind::null)) {
+    throw BadCondition{fmt::format("the condition is missing; {}", kForms)};
+  }
   if (value.is(Value::Kind::list) || value.is(Value::Kind::map)) {
     throw BadCondition{fmt::format("{} is no condition; {}", value.described(), kForms)};
   }
@@ -103,7 +108,8 @@ Condition condition_of(const Value& value) {
   return equal;
 }
 
-/// Results hold null where a number is not finite, and may hold the number itself before they are written.
+/// Results hold null where a number is not finite, and may hold the number itself before they are
+/// written.
 bool is_value(const Json& found) {
   return !found.is_null() && !(found.is_number_float() && !std::isfinite(found.get<double>()));
 }
@@ -118,7 +124,8 @@ const Json* child_of(const Json& parent, const std::string& part) {
     const auto found = parent.find(part);
     return found == parent.end() ? nullptr : &*found;
   }
-  const bool is_index = parent.is_array() && part.size() < 10 && part.find_first_not_of("0123456789") == std::string::npos;
+  const bool is_index = parent.is_array() && part.size() < 10 &&
+                        part.find_first_not_of("0123456789") == std::string::npos;
   if (!is_index || part.empty()) return nullptr;
   const std::size_t index = std::stoul(part);
   return index < parent.size() ? &parent[index] : nullptr;
@@ -140,7 +147,9 @@ void collect_paths(const Json& value, const std::string& path, std::vector<std::
   } else if (value.is_object()) {
     for (const auto& [key, item] : value.items()) collect_paths(item, join_key(path, key), paths);
   } else {
-    for (std::size_t i = 0; i < value.size(); ++i) collect_paths(value[i], join_index(path, i), paths);
+    for (std::size_t i = 0; i < value.size(); ++i) {
+      collect_paths(value[i], join_index(path, i), paths);
+    }
   }
 }
 
@@ -148,13 +157,16 @@ std::string note_on_missing(const Json& result, const std::string& path) {
   std::vector<std::string> paths;
   collect_paths(result, "", paths);
   const auto nearest = nearest_name(path, paths);
-  return fmt::format("the result has no '{}'{}", path, nearest ? fmt::format("; did you mean '{}'?", *nearest) : "");
+  return fmt::format("the result has no '{}'{}", path,
+                     nearest ? fmt::format("; did you mean '{}'?", *nearest) : "");
 }
 
 std::string note_on_value(const Json& found, const Condition& condition) {
   const bool needs_number = condition.bound.is_number();
   if (!is_value(found)) return "not a finite number";
-  if (found.is_structured()) return fmt::format("{}, not a value", found.is_array() ? "a list" : "a map");
+  if (found.is_structured()) {
+    return fmt::format("{}, not a value", found.is_array() ? "a list" : "a map");
+  }
   if (needs_number && !found.is_number()) return fmt::format("{} is not a number", found.dump());
   return "";
 }
@@ -177,30 +189,39 @@ bool Condition::holds(const Json& found) const {
 
 std::vector<Expectation> parse_expectations(const Value& section) {
   if (!section.is(Value::Kind::map)) {
-    throw ConfigError({{section.where(), "expect", fmt::format("expect must map paths of the result to conditions, got {}", section.described())}});
+    throw ConfigError({{section.where(), "expect",
+                        fmt::format("expect must map paths of the result to conditions, got {}",
+                                    section.described())}});
   }
   std::vector<Expectation> expectations;
   std::vector<Diagnostic> errors;
   for (const auto& [path, value] : section.entries()) {
     if (!split_key_path(path)) {
-      errors.push_back({section.key_location(path), "expect", fmt::format("expect: '{}' is no path such as compare.p_value", path)});
+      errors.push_back({section.key_location(path), "expect",
+                        fmt::format("expect: '{}' is no path such as compare.p_value", path)});
       continue;
     }
     try {
-      const std::string text = value.is(Value::Kind::string) ? trimmed(value.as_string()) : fmt::format("== {}", value.to_json().dump());
-      expectations.push_back({path, text, condition_of(value), section.key_location(path)});
+      const Condition condition = condition_of(value);
+      const std::string text = value.is(Value::Kind::string)
+                                   ? trimmed(value.as_string())
+                                   : fmt::format("== {}", condition.bound.dump());
+      expectations.push_back({path, text, condition, section.key_location(path)});
     } catch (const BadCondition& e) {
-      errors.push_back({value.where(), join_key("expect", path), fmt::format("expect: {}: {}", path, e.message)});
+      errors.push_back({value.where(), join_key("expect", path),
+                        fmt::format("expect: {}: {}", path, e.message)});
     }
   }
   if (!errors.empty()) throw ConfigError(std::move(errors));
   return expectations;
 }
 
-std::vector<ExpectationResult> evaluate_expectations(const std::vector<Expectation>& expectations, const Json& result) {
+std::vector<ExpectationResult> evaluate_expectations(const std::vector<Expectation>& expectations,
+                                                     const Json& result) {
   std::vector<ExpectationResult> rows;
   for (const Expectation& expectation : expectations) {
-    ExpectationResult row{expectation.path, expectation.text, nullptr, false, "", expectation.where};
+    ExpectationResult row{expectation.path, expectation.text, nullptr, false, "",
+                          expectation.where};
     if (const Json* found = find_in_result(result, expectation.path)) {
       row.found = *found;
       row.holds = expectation.condition.holds(*found);

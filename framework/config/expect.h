@@ -6,7 +6,8 @@
 #include "modeldiff/core/json.h"
 #include "modeldiff/core/value.h"
 
-/// `expect:` turns a claim into an exit code: {compare.p_value: "<= 0.05", verify.effect: "in [0.1, 0.3]"}.
+/// `expect:` turns a claim into an exit code: {compare.p_value: "<= 0.05", verify.effect: "in [0.1,
+/// 0.3]"}.
 namespace modeldiff {
 
 /// A condition on one value.
@@ -40,16 +41,19 @@ struct ExpectationResult {
   /// Null when the result has nothing at the path.
   Json found;
   bool holds = false;
-  /// Why it could not be compared: "the result has no 'compare.p_valu'; did you mean 'compare.p_value'?"; else empty.
+  /// Why it could not be compared: "the result has no 'compare.p_valu'; did you mean
+  /// 'compare.p_value'?"; else empty.
   std::string note;
   SourceLocation where;
 };
 
-/// @param section the map under `expect:`. A bare number or boolean is a condition too: equal to it.
+/// @param section the map under `expect:`. A bare number or boolean is a condition too: equal to
+/// it.
 /// @throws ConfigError with all conditions that cannot be read
 std::vector<Expectation> parse_expectations(const Value& section);
 
 /// @param result the content of result.json
-std::vector<ExpectationResult> evaluate_expectations(const std::vector<Expectation>& expectations, const Json& result);
+std::vector<ExpectationResult> evaluate_expectations(const std::vector<Expectation>& expectations,
+                                                     const Json& result);
 
 }  // namespace modeldiff

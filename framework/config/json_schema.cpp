@@ -18,18 +18,24 @@ class SchemaWriter {
   Json document(const SchemaInfo& experiment) {
     Json out = closed_map({&experiment});
     Json& properties = out["properties"];
-    properties["extends"] = {{"description", "Files that this one builds on; later ones win, and this file wins over all."},
-                             {"anyOf", {{{"type", "string"}}, {{"type", "array"}, {"items", {{"type", "string"}}}}}}};
-    properties["sweep"] = {{"description", "Key paths and the values they take: one experiment for each combination."},
-                           {"type", "object"},
-                           {"additionalProperties",
-                            {{"anyOf", {{{"type", "array"}, {"minItems", 1}}, {{"type", "string"}, {"pattern", "^-?[0-9]+\\.\\.-?[0-9]+$"}}}}}}};
+    properties["extends"] = {
+        {"description",
+         "Files that this one builds on; later ones win, and this file wins over all."},
+        {"anyOf", {{{"type", "string"}}, {{"type", "array"}, {"items", {{"type", "string"}}}}}}};
+    properties["sweep"] = {
+        {"description", "Key paths and the values they take: one experiment for each combination."},
+        {"type", "object"},
+        {"additionalProperties",
+         {{"anyOf",
+           {{{"type", "array"}, {"minItems", 1}},
+            {{"type", "string"}, {"pattern", "^-?[0-9]+\\.\\.-?[0-9]+$"}}}}}}};
     properties["meta"]["description"] = "Free form; never checked and no part of any identity.";
     out["patternProperties"] = {{"^x-", Json::object()}};
     out["$schema"] = "http://json-schema.org/draft-07/schema#";
     out["title"] = "modeldiff experiment";
-    definitions_["extends"] = {{"description", "Key paths of maps in this file whose keys are inherited; own keys win."},
-                               {"anyOf", {{{"type", "string"}}, {{"type", "array"}, {"items", {{"type", "string"}}}}}}};
+    definitions_["extends"] = {
+        {"description", "Key paths of maps in this file whose keys are inherited; own keys win."},
+        {"anyOf", {{{"type", "string"}}, {{"type", "array"}, {"items", {{"type", "string"}}}}}}};
     out["definitions"] = definitions_;
     return out;
   }
@@ -57,7 +63,9 @@ class SchemaWriter {
   Json described(const FieldInfo& field) {
     Json out = nullable(field);
     std::string text = field.doc;
-    if (!field.unit.empty()) text += text.empty() ? "Unit: " + field.unit + "." : " Unit: " + field.unit + ".";
+    if (!field.unit.empty()) {
+      text += text.empty() ? "Unit: " + field.unit + "." : " Unit: " + field.unit + ".";
+    }
     // Beside "$ref" other keywords are passed over in draft-07.
     if (out.contains("$ref")) out = {{"allOf", {out}}};
     if (!text.empty()) out["description"] = text;
@@ -75,7 +83,8 @@ class SchemaWriter {
       case Type::boolean: return {{"type", "boolean"}};
       case Type::integer: return number_schema("integer", field);
       case Type::number: return number_schema("number", field);
-      case Type::text: case Type::reference: return {{"type", "string"}};
+      case Type::text:
+      case Type::reference: return {{"type", "string"}};
       case Type::path: return {{"type", "string"}, {"minLength", 1}};
       case Type::choice: return {{"enum", field.choices}};
       case Type::list: return list_schema(field);
@@ -89,8 +98,12 @@ class SchemaWriter {
 
   static Json number_schema(const char* type, const FieldInfo& field) {
     Json out{{"type", type}};
-    if (field.minimum) out[field.exclusive_minimum ? "exclusiveMinimum" : "minimum"] = *field.minimum;
-    if (field.maximum) out[field.exclusive_maximum ? "exclusiveMaximum" : "maximum"] = *field.maximum;
+    if (field.minimum) {
+      out[field.exclusive_minimum ? "exclusiveMinimum" : "minimum"] = *field.minimum;
+    }
+    if (field.maximum) {
+      out[field.exclusive_maximum ? "exclusiveMaximum" : "maximum"] = *field.maximum;
+    }
     return out;
   }
 
@@ -102,7 +115,9 @@ class SchemaWriter {
   }
 
   Json table_schema(const FieldInfo& field) {
-    return {{"type", "object"}, {"properties", {{"extends", inherited_keys()}}}, {"additionalProperties", nullable(*field.element)}};
+    return {{"type", "object"},
+            {"properties", {{"extends", inherited_keys()}}},
+            {"additionalProperties", nullable(*field.element)}};
   }
 
   Json object_schema(const FieldInfo& field) {
@@ -112,15 +127,19 @@ class SchemaWriter {
     return {{"anyOf", {value_schema(*only), std::move(map)}}};
   }
 
-  /// One definition for each kind and set of section keys, so that plugins may nest plugins of their own kind.
+  /// One definition for each kind and set of section keys, so that plugins may nest plugins of
+  /// their own kind.
   std::string plugin_definition(const FieldInfo& field) {
     const Json id{field.plugin_kind, field.fields ? to_json(*field.fields) : Json()};
     for (const auto& [known, name] : plugin_definitions_) {
       if (known == id) return name;
     }
-    const auto same_kind = std::count_if(plugin_definitions_.begin(), plugin_definitions_.end(),
-                                         [&](const auto& entry) { return entry.first[0] == field.plugin_kind; });
-    const std::string name = same_kind == 0 ? field.plugin_kind : field.plugin_kind + "-" + std::to_string(same_kind + 1);
+    const auto same_kind =
+        std::count_if(plugin_definitions_.begin(), plugin_definitions_.end(),
+                      [&](const auto& entry) { return entry.first[0] == field.plugin_kind; });
+    const std::string name = same_kind == 0
+                                 ? field.plugin_kind
+                                 : field.plugin_kind + "-" + std::to_string(same_kind + 1);
     plugin_definitions_.emplace_back(id, name);
     definitions_[name] = plugin_schema(field);
     return name;
@@ -128,8 +147,10 @@ class SchemaWriter {
 
   Json plugin_schema(const FieldInfo& field) {
     const std::vector<std::string> names = catalog_.names(field.plugin_kind);
-    const Json any_name{{"description", "Which " + plugin_noun(field.plugin_kind) + "."}, {"enum", names}};
-    Json map{{"type", "object"}, {"properties", {{"plugin", any_name}, {"extends", inherited_keys()}}}};
+    const Json any_name{{"description", "Which " + plugin_noun(field.plugin_kind) + "."},
+                        {"enum", names}};
+    Json map{{"type", "object"},
+             {"properties", {{"plugin", any_name}, {"extends", inherited_keys()}}}};
     map["anyOf"] = {{{"required", {"plugin"}}}, {{"required", {"extends"}}}};
     Json cases = Json::array();
     for (const std::string& name : names) {
@@ -138,7 +159,8 @@ class SchemaWriter {
       const Json is_this{{"const", name}};
       Json keys = closed_map(schemas);
       keys["properties"]["plugin"] = is_this;
-      cases.push_back({{"if", {{"properties", {{"plugin", is_this}}}, {"required", {"plugin"}}}}, {"then", std::move(keys)}});
+      cases.push_back({{"if", {{"properties", {{"plugin", is_this}}}, {"required", {"plugin"}}}},
+                       {"then", std::move(keys)}});
     }
     if (!cases.empty()) map["allOf"] = std::move(cases);
     return {{"oneOf", {{{"type", "string"}, {"enum", names}}, std::move(map)}}};

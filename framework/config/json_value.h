@@ -5,7 +5,8 @@
 
 namespace modeldiff {
 
-/// A default as if it had been written at a place of the file. Whole numbers beyond 64 signed bits become numbers.
+/// A default as if it had been written at a place of the file. Whole numbers beyond 64 signed bits
+/// become numbers.
 Value value_of_json(const Json& json, const SourceLocation& where);
 
 }  // namespace modeldiff

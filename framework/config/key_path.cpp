@@ -35,7 +35,9 @@ std::optional<std::vector<std::string>> split_key_path(std::string_view path) {
   while (!path.empty()) {
     if (path[0] == '[') {
       const std::size_t close = path.find(']');
-      if (key_expected || close == std::string_view::npos || !index_of(path.substr(1, close - 1))) return std::nullopt;
+      if (key_expected || close == std::string_view::npos || !index_of(path.substr(1, close - 1))) {
+        return std::nullopt;
+      }
       parts.emplace_back(path.substr(1, close - 1));
       path.remove_prefix(close + 1);
     } else if (key_expected) {
@@ -59,7 +61,9 @@ std::string join_key(const std::string& path, std::string_view key) {
   return path.empty() ? std::string(key) : fmt::format("{}.{}", path, key);
 }
 
-std::string join_index(const std::string& path, std::size_t index) { return fmt::format("{}[{}]", path, index); }
+std::string join_index(const std::string& path, std::size_t index) {
+  return fmt::format("{}[{}]", path, index);
+}
 
 const Value* find_key_path(const Value& root, const std::vector<std::string>& parts) {
   const Value* at = &root;

@@ -34,7 +34,9 @@ class MapDraft {
   }
 
   /// The draft is spent afterwards.
-  Value close(const SourceLocation& where) { return Value::map(std::move(entries_), where, std::move(key_locations_)); }
+  Value close(const SourceLocation& where) {
+    return Value::map(std::move(entries_), where, std::move(key_locations_));
+  }
 
  private:
   Value::Map entries_;

@@ -11,7 +11,8 @@ namespace {
 using SchemaPair = std::pair<const SchemaInfo*, const SchemaInfo*>;
 
 /// The schemas of two plugins of one kind; null when no kind has both.
-SchemaPair schemas_of_one_kind(const std::string& a, const std::string& b, const PluginCatalog& catalog) {
+SchemaPair schemas_of_one_kind(const std::string& a, const std::string& b,
+                               const PluginCatalog& catalog) {
   for (const char* kind : kPluginKinds) {
     const SchemaInfo* schema_a = catalog.find_schema(kind, a);
     const SchemaInfo* schema_b = catalog.find_schema(kind, b);
@@ -31,7 +32,9 @@ const std::string* plugin_named_by(const Value& value) {
 Value plugin_written_out(const Value& value, const PluginCatalog* catalog) {
   if (!catalog || !value.is(Value::Kind::string)) return value;
   for (const char* kind : kPluginKinds) {
-    if (catalog->find_schema(kind, value.as_string())) return Value::map({{"plugin", value}}, value.where());
+    if (catalog->find_schema(kind, value.as_string())) {
+      return Value::map({{"plugin", value}}, value.where());
+    }
   }
   return value;
 }
@@ -45,8 +48,11 @@ bool names_another_plugin(const Value& above, const Value& below) {
 Value merged(const Value& below, const Value& above, const PluginCatalog* catalog) {
   const bool below_is_map = below.is(Value::Kind::map), above_is_map = above.is(Value::Kind::map);
   if (below_is_map != above_is_map) {
-    const Value lower = plugin_written_out(below, catalog), upper = plugin_written_out(above, catalog);
-    if (lower.is(Value::Kind::map) && upper.is(Value::Kind::map)) return merged(lower, upper, catalog);
+    const Value lower = plugin_written_out(below, catalog),
+                upper = plugin_written_out(above, catalog);
+    if (lower.is(Value::Kind::map) && upper.is(Value::Kind::map)) {
+      return merged(lower, upper, catalog);
+    }
   }
   if (!below_is_map || !above_is_map || names_another_plugin(above, below)) return above;
   MapDraft draft(below);

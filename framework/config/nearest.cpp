@@ -26,7 +26,8 @@ int edit_distance_halves(std::string_view a, std::string_view b) {
   for (std::size_t i = 1; i <= a.size(); ++i) {
     row[0] = kEdit * static_cast<int>(i);
     for (std::size_t j = 1; j <= b.size(); ++j) {
-      row[j] = std::min({last[j] + kEdit, row[j - 1] + kEdit, last[j - 1] + replacement_cost(a[i - 1], b[j - 1])});
+      row[j] = std::min({last[j] + kEdit, row[j - 1] + kEdit,
+                         last[j - 1] + replacement_cost(a[i - 1], b[j - 1])});
       const bool swapped = i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1];
       if (swapped) row[j] = std::min(row[j], before_last[j - 2] + kEdit);
     }
@@ -36,7 +37,8 @@ int edit_distance_halves(std::string_view a, std::string_view b) {
   return last[b.size()];
 }
 
-std::optional<std::string> nearest_name(std::string_view name, const std::vector<std::string>& candidates) {
+std::optional<std::string> nearest_name(std::string_view name,
+                                        const std::vector<std::string>& candidates) {
   if (name.empty() || name.size() > kLongestName) return std::nullopt;
   // A name of one letter is near to nothing but its other case: everything would be one edit away.
   const int most = name.size() == 1 ? 1 : 2 * std::max(1, static_cast<int>(name.size()) / 3);
@@ -44,7 +46,8 @@ std::optional<std::string> nearest_name(std::string_view name, const std::vector
   const std::string* nearest = nullptr;
   int least = most + 1;
   for (const std::string& candidate : candidates) {
-    const bool other_case = std::equal(name.begin(), name.end(), candidate.begin(), candidate.end(), same_letters);
+    const bool other_case =
+        std::equal(name.begin(), name.end(), candidate.begin(), candidate.end(), same_letters);
     if (other_case) return candidate;
     if (candidate.size() > kLongestName || candidate.size() < 2 * (name.size() > 1)) continue;
     const int distance = edit_distance_halves(name, candidate);
@@ -53,12 +56,17 @@ std::optional<std::string> nearest_name(std::string_view name, const std::vector
   return nearest ? std::optional(*nearest) : std::nullopt;
 }
 
-std::string name_advice(std::string_view name, const std::vector<std::string>& candidates, std::string_view label) {
-  if (const auto nearest = nearest_name(name, candidates)) return fmt::format("; did you mean '{}'?", *nearest);
+std::string name_advice(std::string_view name, const std::vector<std::string>& candidates,
+                        std::string_view label) {
+  if (const auto nearest = nearest_name(name, candidates)) {
+    return fmt::format("; did you mean '{}'?", *nearest);
+  }
   if (candidates.empty()) return "";
   const std::size_t count = std::min(candidates.size(), kNamesListed);
-  const std::vector<std::string> listed(candidates.begin(), candidates.begin() + static_cast<std::ptrdiff_t>(count));
-  const std::string rest = candidates.size() > count ? fmt::format(", and {} more", candidates.size() - count) : "";
+  const std::vector<std::string> listed(candidates.begin(),
+                                        candidates.begin() + static_cast<std::ptrdiff_t>(count));
+  const std::string rest =
+      candidates.size() > count ? fmt::format(", and {} more", candidates.size() - count) : "";
   return fmt::format("; {}: {}{}", label, fmt::join(listed, ", "), rest);
 }
 

@@ -25,17 +25,25 @@ struct Assignment {
   std::string_view value_text;
 };
 
-Assignment split_assignment(const std::string& text, std::string_view option, std::string_view example) {
+Assignment split_assignment(const std::string& text, std::string_view option,
+                            std::string_view example) {
   Assignment out;
   out.override.where.file = fmt::format("{} {}", option, text);
   const std::size_t equals = text.find('=');
-  if (equals == std::string::npos) fail(out.override, fmt::format("a value is missing; write {} {}", option, example));
+  if (equals == std::string::npos) {
+    fail(out.override, fmt::format("a value is missing; write {} {}", option, example));
+  }
   out.override.append = equals > 0 && text[equals - 1] == '+';
   out.override.path = text.substr(0, equals - (out.override.append ? 1 : 0));
   out.value_text = std::string_view(text).substr(equals + 1);
   const auto parts = split_key_path(out.override.path);
-  if (!parts) fail(out.override, fmt::format("'{}' is no key path; write {} {}", out.override.path, option, example));
-  if (parts->size() > kYamlMaxDepth) fail(out.override, fmt::format("the path has more than {} parts", kYamlMaxDepth));
+  if (!parts) {
+    fail(out.override,
+         fmt::format("'{}' is no key path; write {} {}", out.override.path, option, example));
+  }
+  if (parts->size() > kYamlMaxDepth) {
+    fail(out.override, fmt::format("the path has more than {} parts", kYamlMaxDepth));
+  }
   out.override.parts = *parts;
   if (out.value_text.find_first_not_of(' ') == std::string_view::npos) {
     fail(out.override, "a value is missing after '='; '' is the empty string and null is no value");
@@ -48,7 +56,11 @@ class Setter {
  public:
   Setter(const Value& root, const Override& override, const std::vector<std::string>& sections,
          const PluginCatalog* catalog)
-      : root_(root), override_(override), sections_(sections), catalog_(catalog), inherited_(root, catalog) {}
+      : root_(root),
+        override_(override),
+        sections_(sections),
+        catalog_(catalog),
+        inherited_(root, catalog) {}
 
   Value run() { return put(root_, 0); }
 
@@ -69,7 +81,8 @@ class Setter {
     if (node.is(Value::Kind::list)) return put_into_list(node, depth);
     const Value map = plugin_written_out(node, catalog_);
     if (map.is(Value::Kind::map)) return put_into_map(map, depth);
-    fail(override_, fmt::format("'{}' is {}, which has no key '{}'", prefix_text(depth), node.described(), part(depth)));
+    fail(override_, fmt::format("'{}' is {}, which has no key '{}'", prefix_text(depth),
+                                node.described(), part(depth)));
   }
 
   Value put_into_map(const Value& map, std::size_t depth) {
@@ -90,8 +103,10 @@ class Setter {
     const char* end = part(depth).data() + part(depth).size();
     const auto [stop, problem] = std::from_chars(part(depth).data(), end, index);
     if (problem != std::errc() || stop != end || index >= items.size()) {
-      const std::string valid = items.empty() ? "it is empty" : fmt::format("its items are 0 to {}", items.size() - 1);
-      fail(override_, fmt::format("'{}' has no item '{}'; {}", prefix_text(depth), part(depth), valid));
+      const std::string valid =
+          items.empty() ? "it is empty" : fmt::format("its items are 0 to {}", items.size() - 1);
+      fail(override_,
+           fmt::format("'{}' has no item '{}'; {}", prefix_text(depth), part(depth), valid));
     }
     items[index] = is_last(depth) ? last_value(&items[index], depth) : put(items[index], depth + 1);
     return Value::list(std::move(items), list.where());
@@ -99,9 +114,11 @@ class Setter {
 
   Value last_value(const Value* present, std::size_t depth) {
     if (!override_.append) return override_.value;
-    const std::optional<Value> list = present ? std::optional(*present) : inherited_.find(prefix(depth + 1));
+    const std::optional<Value> list =
+        present ? std::optional(*present) : inherited_.find(prefix(depth + 1));
     if (list && !list->is(Value::Kind::list)) {
-      fail(override_, fmt::format("'+=' appends to a list, and '{}' is {}", override_.path, list->described()));
+      fail(override_, fmt::format("'+=' appends to a list, and '{}' is {}", override_.path,
+                                  list->described()));
     }
     Value::List items = list ? list->items() : Value::List{};
     if (override_.value.is(Value::Kind::list)) {
@@ -112,11 +129,13 @@ class Setter {
     return Value::list(std::move(items), list ? list->where() : override_.where);
   }
 
-  /// What the path goes on in where the tree itself has nothing: a map to be laid over the inherited one, a copy of an
-  /// inherited list, or a new section.
+  /// What the path goes on in where the tree itself has nothing: a map to be laid over the
+  /// inherited one, a copy of an inherited list, or a new section.
   Value missing_parent(std::size_t depth) {
     const std::optional<Value> inherited = inherited_.find(prefix(depth + 1));
-    if (inherited) return inherited->is(Value::Kind::map) ? Value::map({}, override_.where) : *inherited;
+    if (inherited) {
+      return inherited->is(Value::Kind::map) ? Value::map({}, override_.where) : *inherited;
+    }
     if (depth == 0 && std::find(sections_.begin(), sections_.end(), part(0)) != sections_.end()) {
       return Value::map({}, override_.where);
     }
@@ -124,8 +143,10 @@ class Setter {
     if (depth == 0) known.insert(known.end(), sections_.begin(), sections_.end());
     std::sort(known.begin(), known.end());
     known.erase(std::unique(known.begin(), known.end()), known.end());
-    const std::string parent = depth == 0 ? "the experiment" : fmt::format("'{}'", prefix_text(depth));
-    fail(override_, fmt::format("{} has no '{}'{}", parent, part(depth), name_advice(part(depth), known, "it has")));
+    const std::string parent =
+        depth == 0 ? "the experiment" : fmt::format("'{}'", prefix_text(depth));
+    fail(override_, fmt::format("{} has no '{}'{}", parent, part(depth),
+                                name_advice(part(depth), known, "it has")));
   }
 
   const Value& root_;
@@ -147,14 +168,16 @@ Override parse_sweep_argument(const std::string& text) {
   Assignment assignment = split_assignment(text, "--sweep", "KEY.PATH=VALUE,VALUE,...");
   Override& out = assignment.override;
   if (out.append) fail(out, "'+=' appends a value to a list and has no meaning in a sweep");
-  const bool is_written_out = assignment.value_text.starts_with('[') || assignment.value_text.find("..") != std::string::npos;
-  out.value = parse_yaml_argument(is_written_out ? std::string(assignment.value_text) : fmt::format("[{}]", assignment.value_text),
+  const bool is_written_out = assignment.value_text.starts_with('[') ||
+                              assignment.value_text.find("..") != std::string::npos;
+  out.value = parse_yaml_argument(is_written_out ? std::string(assignment.value_text)
+                                                 : fmt::format("[{}]", assignment.value_text),
                                   out.where);
   return out;
 }
 
-Value with_override(const Value& root, const Override& override, const std::vector<std::string>& sections,
-                    const PluginCatalog* catalog) {
+Value with_override(const Value& root, const Override& override,
+                    const std::vector<std::string>& sections, const PluginCatalog* catalog) {
   return Setter(root, override, sections, catalog).run();
 }
 

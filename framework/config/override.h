@@ -22,13 +22,14 @@ struct Override {
 /// @throws ConfigError located at "--set a.b=1"
 Override parse_override(const std::string& text);
 
-/// "seed=0..9", "lr=0.1,0.2", "lr=[0.1, 0.2]" -> the path and the list of values, or the range as text.
+/// "seed=0..9", "lr=0.1,0.2", "lr=[0.1, 0.2]" -> the path and the list of values, or the range as
+/// text.
 /// @throws ConfigError located at "--sweep seed=0..9"
 Override parse_sweep_argument(const std::string& text);
 
 /// @param sections top-level keys that are made when they are missing
 /// @throws ConfigError when the path leads through something that is not there or holds no keys
-Value with_override(const Value& root, const Override& override, const std::vector<std::string>& sections,
-                    const PluginCatalog* catalog);
+Value with_override(const Value& root, const Override& override,
+                    const std::vector<std::string>& sections, const PluginCatalog* catalog);
 
 }  // namespace modeldiff

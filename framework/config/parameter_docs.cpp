@@ -80,8 +80,10 @@ std::string plural(const FieldInfo& field) {
   return "";
 }
 
-/// Pieces put together to lines, with `glue` between two on one line. A longer piece stands on a line of its own.
-std::vector<std::string> filled(const std::vector<std::string>& pieces, const std::string& glue, std::size_t width) {
+/// Pieces put together to lines, with `glue` between two on one line. A longer piece stands on a
+/// line of its own.
+std::vector<std::string> filled(const std::vector<std::string>& pieces, const std::string& glue,
+                                std::size_t width) {
   std::vector<std::string> lines;
   std::string line;
   for (const std::string& piece : pieces) {
@@ -127,8 +129,14 @@ std::string type_phrase(const FieldInfo& field) {
 
 std::string range_phrase(const FieldInfo& field) {
   std::vector<std::string> parts;
-  if (field.minimum) parts.push_back(fmt::format("{} {}", field.exclusive_minimum ? "more than" : "at least", *field.minimum));
-  if (field.maximum) parts.push_back(fmt::format("{} {}", field.exclusive_maximum ? "less than" : "at most", *field.maximum));
+  if (field.minimum) {
+    parts.push_back(
+        fmt::format("{} {}", field.exclusive_minimum ? "more than" : "at least", *field.minimum));
+  }
+  if (field.maximum) {
+    parts.push_back(
+        fmt::format("{} {}", field.exclusive_maximum ? "less than" : "at most", *field.maximum));
+  }
   std::string text = fmt::format("{}", fmt::join(parts, " and "));
   const std::string items = field.type == Type::table ? "names" : "items";
   if (field.min_items && field.max_items && *field.min_items == *field.max_items) {
@@ -145,7 +153,10 @@ std::string range_phrase(const FieldInfo& field) {
       text += fmt::format("{}each {}", text.empty() ? "" : ", ", each);
     }
   }
-  if (!field.unit.empty()) text += fmt::format("{}{}", text.empty() ? "" : " ", text.empty() ? field.unit : fmt::format("({})", field.unit));
+  if (!field.unit.empty()) {
+    text += fmt::format("{}{}", text.empty() ? "" : " ",
+                        text.empty() ? field.unit : fmt::format("({})", field.unit));
+  }
   return text;
 }
 
@@ -156,18 +167,25 @@ std::string markdown_table(const SchemaInfo& schema) {
     const std::string value = default_phrase(*row.field);
     const bool is_word = value == "required" || value == "none";
     out += fmt::format("| `{}` | {} | {} | {} | {} |\n", row.key, escaped(type_phrase(*row.field)),
-                       is_word ? value : code(escaped(value)), escaped(range_phrase(*row.field)), escaped(meaning(*row.field)));
+                       is_word ? value : code(escaped(value)), escaped(range_phrase(*row.field)),
+                       escaped(meaning(*row.field)));
   }
   return out;
 }
 
-std::string markdown_reference(const SchemaInfo& experiment, const PluginCatalog& catalog,
-                               const std::function<std::string(const std::string&, const std::string&)>& summary_of) {
-  const auto is_section = [](const FieldInfo& field) { return field.fields || field.element || field.type == Type::plugin; };
+std::string markdown_reference(
+    const SchemaInfo& experiment, const PluginCatalog& catalog,
+    const std::function<std::string(const std::string&, const std::string&)>& summary_of) {
+  const auto is_section = [](const FieldInfo& field) {
+    return field.fields || field.element || field.type == Type::plugin;
+  };
   SchemaInfo single_keys;
-  std::copy_if(experiment.fields.begin(), experiment.fields.end(), std::back_inserter(single_keys.fields), std::not_fn(is_section));
+  std::copy_if(experiment.fields.begin(), experiment.fields.end(),
+               std::back_inserter(single_keys.fields), std::not_fn(is_section));
   std::string out = "## Sections of an experiment file\n";
-  if (!single_keys.fields.empty()) out += fmt::format("\n### Single keys\n\n{}", markdown_table(single_keys));
+  if (!single_keys.fields.empty()) {
+    out += fmt::format("\n### Single keys\n\n{}", markdown_table(single_keys));
+  }
   for (const FieldInfo& field : experiment.fields) {
     if (is_section(field)) add_section(field, out);
   }
@@ -196,12 +214,18 @@ std::string text_table(const SchemaInfo& schema, std::size_t width) {
     const std::string value = default_phrase(*row.field);
     std::vector<std::string> facts{type_phrase(*row.field)};
     if (const std::string range = range_phrase(*row.field); !range.empty()) facts.push_back(range);
-    if (!value.empty()) facts.push_back(row.field->required ? value : fmt::format("default {}", value));
+    if (!value.empty()) {
+      facts.push_back(row.field->required ? value : fmt::format("default {}", value));
+    }
     std::vector<std::string> lines;
     for (const std::string& line : filled(facts, "; ", text_width)) {
-      for (std::string& part : filled(words_of(line), " ", text_width)) lines.push_back(std::move(part));
+      for (std::string& part : filled(words_of(line), " ", text_width)) {
+        lines.push_back(std::move(part));
+      }
     }
-    for (std::string& line : filled(words_of(meaning(*row.field)), " ", text_width)) lines.push_back(std::move(line));
+    for (std::string& line : filled(words_of(meaning(*row.field)), " ", text_width)) {
+      lines.push_back(std::move(line));
+    }
     for (std::size_t i = 0; i < lines.size(); ++i) {
       out += fmt::format("  {:<{}}  {}\n", i == 0 ? row.key : "", key_width, lines[i]);
     }

@@ -22,12 +22,15 @@ const Value* section_of(const Value& root, const std::string& name) {
 
 Diagnostic unknown_name(const ReferenceUse& use, const Value* section) {
   if (!section) {
-    return {use.where, use.path, fmt::format("{}: there is no '{}', since the section '{}' is not there", use.path, use.name, use.section)};
+    return {use.where, use.path,
+            fmt::format("{}: there is no '{}', since the section '{}' is not there", use.path,
+                        use.name, use.section)};
   }
   std::vector<std::string> names;
   for (const auto& [key, value] : section->entries()) names.push_back(key);
-  return {use.where, use.path, fmt::format("{}: there is no '{}' in '{}'{}", use.path, use.name, use.section,
-                                           name_advice(use.name, names, "there are"))};
+  return {use.where, use.path,
+          fmt::format("{}: there is no '{}' in '{}'{}", use.path, use.name, use.section,
+                      name_advice(use.name, names, "there are"))};
 }
 
 /// Entries of one section and what they name, walked depth first.
@@ -63,7 +66,8 @@ class CycleSearch {
         std::vector<std::string> cycle;
         for (std::size_t i = at->second; i < way.size(); ++i) cycle.push_back(way[i].entry);
         found_.push_back({use.where, use.path,
-                          fmt::format("{} needs itself: {} -> {}", join_key(use.section, use.name), fmt::join(cycle, " -> "), use.name)});
+                          fmt::format("{} needs itself: {} -> {}", join_key(use.section, use.name),
+                                      fmt::join(cycle, " -> "), use.name)});
       } else if (!done_.contains(use.name)) {
         on_way.emplace(use.name, way.size());
         way.push_back({use.name});
@@ -91,7 +95,8 @@ std::vector<Diagnostic> check_references(const std::vector<ReferenceUse>& uses, 
     }
     const std::string prefix = use.section + ".";
     if (!use.path.starts_with(prefix)) continue;
-    const std::string entry = use.path.substr(prefix.size(), use.path.find_first_of(".[", prefix.size()) - prefix.size());
+    const std::string entry =
+        use.path.substr(prefix.size(), use.path.find_first_of(".[", prefix.size()) - prefix.size());
     searches[use.section].add(entry, use);
   }
   for (auto& [section, search] : searches) {

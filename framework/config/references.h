@@ -16,7 +16,8 @@ struct ReferenceUse {
   SourceLocation where;
 };
 
-/// Names that are no entry of their section, and entries that refer to themselves through others, each cycle once.
+/// Names that are no entry of their section, and entries that refer to themselves through others,
+/// each cycle once.
 std::vector<Diagnostic> check_references(const std::vector<ReferenceUse>& uses, const Value& root);
 
 }  // namespace modeldiff

@@ -69,7 +69,8 @@ std::string snippet(const std::string& line, const SourceLocation& where, bool c
   const std::vector<std::string> characters = characters_of(line);
   const auto count = static_cast<std::int64_t>(characters.size());
   const std::int64_t column = std::clamp<std::int64_t>(where.column, 1, count + 1);
-  const std::int64_t first = count > kLongestLine ? std::max<std::int64_t>(0, column - kLongestLine / 2) : 0;
+  const std::int64_t first =
+      count > kLongestLine ? std::max<std::int64_t>(0, column - kLongestLine / 2) : 0;
   const std::int64_t last = std::min(count, first + kLongestLine);
   std::string shown = first > 0 ? "..." : "", caret = first > 0 ? "   " : "";
   for (std::int64_t i = first; i < last; ++i) {
@@ -78,7 +79,8 @@ std::string snippet(const std::string& line, const SourceLocation& where, bool c
     if (i + 1 < column) caret += character == "\t" ? "\t" : " ";
   }
   if (last < count) shown += "...";
-  return fmt::format("{:>5} | {}\n      | {}{}^{}\n", where.line, shown, caret, colour ? kGreen : "", colour ? kPlain : "");
+  return fmt::format("{:>5} | {}\n      | {}{}^{}\n", where.line, shown, caret,
+                     colour ? kGreen : "", colour ? kPlain : "");
 }
 
 /// The key path before the message, where the message does not name the key itself.
@@ -90,28 +92,41 @@ std::string message_with_path(const Diagnostic& diagnostic) {
 
 }  // namespace
 
-std::string render_diagnostics(const std::vector<Diagnostic>& diagnostics, const RenderStyle& style) {
+std::string render_diagnostics(const std::vector<Diagnostic>& diagnostics,
+                               const RenderStyle& style) {
   FileLines files;
   const auto source_line = [&](const SourceLocation& where) {
-    return style.source_line ? style.source_line(where.file, where.line) : files.line(where.file, where.line);
+    return style.source_line ? style.source_line(where.file, where.line)
+                             : files.line(where.file, where.line);
   };
   const char* bold = style.colour ? kBold : "";
   const char* red = style.colour ? kRed : "";
   const char* plain = style.colour ? kPlain : "";
   std::string out;
   for (const Diagnostic& diagnostic : diagnostics) {
-    if (const std::string where = diagnostic.where.text(); !where.empty()) out += fmt::format("{}{}:{} ", bold, where, plain);
-    out += fmt::format("{}error:{} {}\n", red, plain, diagnostic.where.file.empty() ? message_with_path(diagnostic) : diagnostic.message);
+    if (const std::string where = diagnostic.where.text(); !where.empty()) {
+      out += fmt::format("{}{}:{} ", bold, where, plain);
+    }
+    out += fmt::format(
+        "{}error:{} {}\n", red, plain,
+        diagnostic.where.file.empty() ? message_with_path(diagnostic) : diagnostic.message);
     if (!diagnostic.where.known()) continue;
-    if (const auto line = source_line(diagnostic.where)) out += snippet(*line, diagnostic.where, style.colour);
+    if (const auto line = source_line(diagnostic.where)) {
+      out += snippet(*line, diagnostic.where, style.colour);
+    }
   }
-  return out + fmt::format("{} error{}; nothing was run\n", diagnostics.size(), diagnostics.size() == 1 ? "" : "s");
+  return out + fmt::format("{} error{}; nothing was run\n", diagnostics.size(),
+                           diagnostics.size() == 1 ? "" : "s");
 }
 
 Json diagnostics_to_json(const std::vector<Diagnostic>& diagnostics) {
   Json out = Json::array();
   for (const Diagnostic& d : diagnostics) {
-    Json row{{"file", nullptr}, {"line", nullptr}, {"column", nullptr}, {"path", d.path}, {"message", d.message}};
+    Json row{{"file", nullptr},
+             {"line", nullptr},
+             {"column", nullptr},
+             {"path", d.path},
+             {"message", d.message}};
     if (!d.where.file.empty()) row["file"] = d.where.file;
     if (d.where.known()) row["line"] = d.where.line, row["column"] = d.where.column;
     out.push_back(std::move(row));

@@ -59,8 +59,11 @@ PlainScalar integer_of(const std::string& text, int base, const SourceLocation& 
   if (base != 10) digits.remove_prefix(2);
   if (digits.starts_with('+')) digits.remove_prefix(1);
   std::int64_t value = 0;
-  const auto [end, problem] = std::from_chars(digits.data(), digits.data() + digits.size(), value, base);
-  if (problem != std::errc()) return {Value::null(where), fmt::format("the integer {} does not fit 64 bits", text)};
+  const auto [end, problem] =
+      std::from_chars(digits.data(), digits.data() + digits.size(), value, base);
+  if (problem != std::errc()) {
+    return {Value::null(where), fmt::format("the integer {} does not fit 64 bits", text)};
+  }
   return {Value::integer(value, where), ""};
 }
 
@@ -83,7 +86,8 @@ PlainScalar resolve_plain_scalar(const std::string& text, const SourceLocation& 
   if (is_one_of(text, {"false", "False", "FALSE"})) return {Value::boolean(false, where), ""};
   if (const auto base = integer_base(text)) return integer_of(text, *base, where);
   if (is_number(text)) return number_of(text, where);
-  if (is_one_of(without_sign(text), {".inf", ".Inf", ".INF"}) || is_one_of(text, {".nan", ".NaN", ".NAN"})) {
+  if (is_one_of(without_sign(text), {".inf", ".Inf", ".INF"}) ||
+      is_one_of(text, {".nan", ".NaN", ".NAN"})) {
     return {Value::null(where), fmt::format("{} is not a finite number", text)};
   }
   return {Value::string(text, where), ""};

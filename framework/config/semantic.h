@@ -9,8 +9,8 @@
 /// What of a description can change a result: the part that is hashed.
 namespace modeldiff {
 
-/// The description without the fields declared not semantic, nested plugins included. Keys that the schema does not
-/// know, as those of the free-form areas, are left out.
+/// The description without the fields declared not semantic, nested plugins included. Keys that the
+/// schema does not know, as those of the free-form areas, are left out.
 /// @param params complete, as check_experiment makes it
 Json semantic_part(const Json& params, const SchemaInfo& schema, const PluginCatalog& catalog);
 
@@ -18,6 +18,7 @@ Json semantic_part(const Json& params, const SchemaInfo& schema, const PluginCat
 Json semantic_part(const Json& value, const FieldInfo& field, const PluginCatalog& catalog);
 
 /// The same of one plugin's complete parameters; `plugin` stays.
-Json semantic_plugin_part(const Json& params, const std::string& kind, const PluginCatalog& catalog);
+Json semantic_plugin_part(const Json& params, const std::string& kind,
+                          const PluginCatalog& catalog);
 
 }  // namespace modeldiff

@@ -30,6 +30,7 @@ using SweepChoice = std::vector<std::size_t>;
 std::vector<SweepChoice> sweep_choices(const std::vector<SweepAxis>& axes);
 
 /// "lr=0.1,seed=3" for each choice.
-std::vector<std::string> sweep_names(const std::vector<SweepAxis>& axes, const std::vector<SweepChoice>& choices);
+std::vector<std::string> sweep_names(const std::vector<SweepAxis>& axes,
+                                     const std::vector<SweepChoice>& choices);
 
 }  // namespace modeldiff

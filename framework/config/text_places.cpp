@@ -19,13 +19,17 @@ std::size_t length_by_lead(unsigned char lead) {
   return lead >= 0xf0 && lead < 0xf5 ? 4 : 0;
 }
 
-/// Bytes of the well-formed UTF-8 character at the front, or 0. Surrogates and overlong forms are not well formed.
+/// Bytes of the well-formed UTF-8 character at the front, or 0. Surrogates and overlong forms are
+/// not well formed.
 std::size_t utf8_length(std::string_view text) {
   const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
   const std::size_t length = length_by_lead(byte(0));
   if (length < 2) return length;
   if (text.size() < length) return 0;
-  if (!std::all_of(text.begin() + 1, text.begin() + static_cast<std::ptrdiff_t>(length), is_continuation)) return 0;
+  if (!std::all_of(text.begin() + 1, text.begin() + static_cast<std::ptrdiff_t>(length),
+                   is_continuation)) {
+    return 0;
+  }
   const bool overlong = (byte(0) == 0xe0 && byte(1) < 0xa0) || (byte(0) == 0xf0 && byte(1) < 0x90);
   const bool beyond = (byte(0) == 0xed && byte(1) >= 0xa0) || (byte(0) == 0xf4 && byte(1) >= 0x90);
   return overlong || beyond ? 0 : length;
@@ -43,7 +47,9 @@ std::optional<BadCharacter> bad_character(std::string_view line) {
     length = utf8_length(line.substr(i));
     if (length == 0) return BadCharacter{i, fmt::format("the byte 0x{:02x} is not UTF-8", lead)};
     const bool control = (lead < 0x20 && lead != '\t') || lead == 0x7f;
-    if (control) return BadCharacter{i, fmt::format("the control character 0x{:02x} is not text", lead)};
+    if (control) {
+      return BadCharacter{i, fmt::format("the control character 0x{:02x} is not text", lead)};
+    }
   }
   const std::size_t text = line.find_first_not_of(" \t");
   const std::size_t tab = line.find('\t');
@@ -54,7 +60,8 @@ std::optional<BadCharacter> bad_character(std::string_view line) {
 
 }  // namespace
 
-TextPlaces::TextPlaces(std::string_view text, std::string file) : text_(text), file_(std::move(file)), starts_{0} {
+TextPlaces::TextPlaces(std::string_view text, std::string file)
+    : text_(text), file_(std::move(file)), starts_{0} {
   for (std::size_t i = 0; i < text.size(); ++i) {
     if (text[i] == '\n') starts_.push_back(i + 1);
   }
@@ -69,7 +76,9 @@ std::string_view TextPlaces::line(std::size_t index) const {
 SourceLocation TextPlaces::at(std::size_t index, std::size_t byte) {
   const std::string_view text = line(index);
   byte = std::min(byte, text.size());
-  if (index != last_line_ || byte < last_byte_) last_line_ = index, last_byte_ = 0, last_column_ = 1;
+  if (index != last_line_ || byte < last_byte_) {
+    last_line_ = index, last_byte_ = 0, last_column_ = 1;
+  }
   for (; last_byte_ < byte; ++last_byte_) last_column_ += !is_continuation(text[last_byte_]);
   return {file_, static_cast<std::int64_t>(index) + 1, last_column_};
 }

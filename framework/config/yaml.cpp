@@ -36,7 +36,8 @@ class ValueBuilder final : public YAML::EventHandler {
     if (places_.line(static_cast<std::size_t>(std::max(mark.line, 0))).starts_with("---")) {
       fail(place_of(mark, places_), "a second document begins here; a file holds one");
     }
-    fail(place_of(mark, places_), "this does not belong to what stands above; look for wrong indentation");
+    fail(place_of(mark, places_),
+         "this does not belong to what stands above; look for wrong indentation");
   }
   void OnDocumentEnd() override {}
 
@@ -60,7 +61,8 @@ class ValueBuilder final : public YAML::EventHandler {
     add(found->second, 0, false);
   }
 
-  void OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor, const std::string& text) override {
+  void OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
+                const std::string& text) override {
     const SourceLocation where = place_of(mark, places_);
     refuse_tag(tag, where);
     if (key_expected()) {
@@ -121,7 +123,9 @@ class ValueBuilder final : public YAML::EventHandler {
     return is_entry && open_.back().key_where.line != where.line ? open_.back().key_where : where;
   }
 
-  bool key_expected() const { return !open_.empty() && open_.back().is_map && !open_.back().has_key; }
+  bool key_expected() const {
+    return !open_.empty() && open_.back().is_map && !open_.back().has_key;
+  }
 
   void report(const SourceLocation& where, std::string message) {
     errors_.push_back({where, "", std::move(message)});
@@ -133,13 +137,17 @@ class ValueBuilder final : public YAML::EventHandler {
   }
 
   void refuse_tag(const std::string& tag, const SourceLocation& where) {
-    if (tag != "?" && tag != "!" && !tag.empty()) report(where, fmt::format("the tag '{}' has no meaning here; leave it out", tag));
+    if (tag != "?" && tag != "!" && !tag.empty()) {
+      report(where, fmt::format("the tag '{}' has no meaning here; leave it out", tag));
+    }
   }
 
   void count(std::int64_t values, const SourceLocation& where) {
     total_ += values;
     if (total_ > kYamlMaxValues) {
-      fail(where, fmt::format("the file holds more than {} values, aliases counted as often as used", kYamlMaxValues));
+      fail(where,
+           fmt::format("the file holds more than {} values, aliases counted as often as used",
+                       kYamlMaxValues));
     }
   }
 
@@ -148,24 +156,29 @@ class ValueBuilder final : public YAML::EventHandler {
     frame.has_key = true;
     frame.key_where = where;
     const auto [first, is_new] = frame.keys.emplace(key, where);
-    if (frame.keys.size() > kYamlMaxKeys) fail(where, fmt::format("a map with more than {} keys", kYamlMaxKeys));
+    if (frame.keys.size() > kYamlMaxKeys) {
+      fail(where, fmt::format("a map with more than {} keys", kYamlMaxKeys));
+    }
     frame.drop_value = !is_new || key == "<<";
     if (key == "<<") {
-      report(where, "'<<' does not merge; write 'extends: KEY.PATH' to inherit another map of the file");
+      report(where,
+             "'<<' does not merge; write 'extends: KEY.PATH' to inherit another map of the file");
     } else if (!is_new) {
-      report(where, fmt::format("the key '{}' was already given at line {}, column {}", key, first->second.line,
-                                first->second.column));
+      report(where, fmt::format("the key '{}' was already given at line {}, column {}", key,
+                                first->second.line, first->second.column));
     }
     if (frame.drop_value) return;
     frame.entries.emplace_back(key, Value());
     frame.key_locations.push_back(where);
   }
 
-  void open(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor, bool is_map, bool in_brackets) {
+  void open(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor, bool is_map,
+            bool in_brackets) {
     const SourceLocation where = place_of(mark, places_);
     refuse_tag(tag, where);
     if (key_expected()) {
-      fail(where, fmt::format("a key must be a name, not a {}; is '{}' missing?", is_map ? "map" : "list", is_map ? '}' : ']'));
+      fail(where, fmt::format("a key must be a name, not a {}; is '{}' missing?",
+                              is_map ? "map" : "list", is_map ? '}' : ']'));
     }
     if (static_cast<int>(open_.size()) >= kYamlMaxDepth) fail_depth(where);
     Frame frame;
@@ -179,7 +192,8 @@ class ValueBuilder final : public YAML::EventHandler {
   void close() {
     Frame frame = std::move(open_.back());
     open_.pop_back();
-    Value value = frame.is_map ? Value::map(std::move(frame.entries), frame.where, std::move(frame.key_locations))
+    Value value = frame.is_map ? Value::map(std::move(frame.entries), frame.where,
+                                            std::move(frame.key_locations))
                                : Value::list(std::move(frame.items), frame.where);
     add({std::move(value), frame.size, frame.depth}, frame.anchor);
   }
@@ -226,7 +240,9 @@ Value relocated(const Value& value, const SourceLocation& where) {
     }
     case Value::Kind::map: {
       Value::Map entries;
-      for (const auto& [key, entry] : value.entries()) entries.emplace_back(key, relocated(entry, where));
+      for (const auto& [key, entry] : value.entries()) {
+        entries.emplace_back(key, relocated(entry, where));
+      }
       return Value::map(std::move(entries), where);
     }
   }
@@ -237,7 +253,8 @@ Value relocated(const Value& value, const SourceLocation& where) {
 
 Value parse_yaml(std::string_view raw, const std::string& name) {
   if (raw.size() > kYamlMaxBytes) {
-    fail({name, 0, 0}, fmt::format("the file has {} bytes; at most {} are read", raw.size(), kYamlMaxBytes));
+    fail({name, 0, 0},
+         fmt::format("the file has {} bytes; at most {} are read", raw.size(), kYamlMaxBytes));
   }
   const std::string text = with_plain_line_ends(raw);
   TextPlaces places(text, name);
@@ -255,7 +272,9 @@ Value parse_yaml(std::string_view raw, const std::string& name) {
     errors.push_back(syntax_error(e, places, builder.innermost()));
   } catch (const ConfigError& e) {
     errors = builder.errors();
-    if (errors.size() < kMostErrors) errors.insert(errors.end(), e.diagnostics().begin(), e.diagnostics().end());
+    if (errors.size() < kMostErrors) {
+      errors.insert(errors.end(), e.diagnostics().begin(), e.diagnostics().end());
+    }
   }
   if (!errors.empty()) throw ConfigError(std::move(errors));
   if (!builder.seen_document()) fail({name, 0, 0}, "the file is empty");
@@ -265,14 +284,17 @@ Value parse_yaml(std::string_view raw, const std::string& name) {
 Value read_yaml(const std::filesystem::path& file) {
   const SourceLocation where{file.string(), 0, 0};
   std::error_code problem;
-  if (std::filesystem::is_directory(file, problem)) fail(where, "is a folder; a YAML file is expected");
+  if (std::filesystem::is_directory(file, problem)) {
+    fail(where, "is a folder; a YAML file is expected");
+  }
   std::ifstream in(file, std::ios::binary);
   if (!in) fail(where, fmt::format("cannot be read: {}", std::strerror(errno)));
   std::string text(kYamlMaxBytes + 1, '\0');
   in.read(text.data(), static_cast<std::streamsize>(text.size()));
   if (in.bad()) fail(where, fmt::format("cannot be read: {}", std::strerror(errno)));
   if (static_cast<std::size_t>(in.gcount()) == text.size()) {
-    fail(where, fmt::format("the file has more than {} bytes, which is no experiment file", kYamlMaxBytes));
+    fail(where, fmt::format("the file has more than {} bytes, which is no experiment file",
+                            kYamlMaxBytes));
   }
   text.resize(static_cast<std::size_t>(in.gcount()));
   return parse_yaml(text, file.string());

@@ -13,16 +13,24 @@ namespace {
 
 namespace msg = YAML::ErrorMsg;
 
-std::size_t indentation(std::string_view line) { return std::min(line.find_first_not_of(' '), line.size()); }
+std::size_t indentation(std::string_view line) {
+  return std::min(line.find_first_not_of(' '), line.size());
+}
 
-bool is_blank(std::string_view line) { return indentation(line) == line.size() || line[indentation(line)] == '#'; }
+bool is_blank(std::string_view line) {
+  return indentation(line) == line.size() || line[indentation(line)] == '#';
+}
 
-std::size_t line_of(const YAML::Mark& mark) { return static_cast<std::size_t>(std::max(mark.line, 0)); }
+std::size_t line_of(const YAML::Mark& mark) {
+  return static_cast<std::size_t>(std::max(mark.line, 0));
+}
 
 /// The line of a mark, split there.
-std::pair<std::string_view, std::string_view> split_line(const TextPlaces& places, const YAML::Mark& mark) {
+std::pair<std::string_view, std::string_view> split_line(const TextPlaces& places,
+                                                         const YAML::Mark& mark) {
   const std::string_view line = places.line(line_of(mark));
-  const std::size_t column = std::min(line.size(), static_cast<std::size_t>(std::max(mark.column, 0)));
+  const std::size_t column =
+      std::min(line.size(), static_cast<std::size_t>(std::max(mark.column, 0)));
   return {line.substr(0, column), line.substr(column)};
 }
 
@@ -35,7 +43,9 @@ std::string unexpected_colon(const TextPlaces& places, const YAML::Mark& mark) {
   while (above > 0 && is_blank(places.line(above - 1))) --above;
   if (above > 0) {
     const std::string_view previous = places.line(above - 1);
-    if (previous.find(':') == std::string_view::npos) return fmt::format("line {} above has no ':'", above);
+    if (previous.find(':') == std::string_view::npos) {
+      return fmt::format("line {} above has no ':'", above);
+    }
     if (indentation(previous) < indentation(places.line(line_of(mark)))) {
       return fmt::format("this is indented below line {}, which has a value already", above);
     }
@@ -46,20 +56,21 @@ std::string unexpected_colon(const TextPlaces& places, const YAML::Mark& mark) {
 std::string unexpected_end(const OpenCollection& innermost) {
   if (!innermost.in_brackets) return "nothing is open that could be closed here";
   return fmt::format("the {} that opens at line {}, column {} is not closed; '{}' is expected",
-                     innermost.is_map ? "map" : "list", innermost.where.line, innermost.where.column,
-                     innermost.is_map ? '}' : ']');
+                     innermost.is_map ? "map" : "list", innermost.where.line,
+                     innermost.where.column, innermost.is_map ? '}' : ']');
 }
 
 std::string unclosed(bool is_map) {
-  return fmt::format("this {} is not closed; '{}', a comma or a closing quote is missing", is_map ? "map" : "list",
-                     is_map ? '}' : ']');
+  return fmt::format("this {} is not closed; '{}', a comma or a closing quote is missing",
+                     is_map ? "map" : "list", is_map ? '}' : ']');
 }
 
 /// Messages that need nothing but themselves and the text from the mark on.
 std::string reworded(const std::string& message, std::string_view rest_of_line) {
   if (message == msg::MAP_KEY) return "'?' is not expected here";
   if (message == msg::BLOCK_ENTRY) {
-    return "'- ' is not expected here; the items of a list stand on lines of their own below the key";
+    return "'- ' is not expected here; the items of a list stand on lines of their own below the "
+           "key";
   }
   if (message == msg::END_OF_MAP) {
     return "this does not fit into the map above; look for a missing ':' or wrong indentation";
@@ -67,7 +78,9 @@ std::string reworded(const std::string& message, std::string_view rest_of_line) 
   if (message == msg::END_OF_SEQ) {
     return "this does not fit into the list above; look for a missing '- ' or wrong indentation";
   }
-  if (message == msg::EOF_IN_SCALAR) return "the file ends inside a string; its closing quote is missing";
+  if (message == msg::EOF_IN_SCALAR) {
+    return "the file ends inside a string; its closing quote is missing";
+  }
   if (message == msg::DOC_IN_SCALAR) {
     return "a string in quotes does not go on beyond '---' or '...'; its closing quote is missing";
   }
@@ -76,8 +89,9 @@ std::string reworded(const std::string& message, std::string_view rest_of_line) 
   }
   if (message == msg::UNKNOWN_ANCHOR) return "no anchor of this name stands above";
   if (message.starts_with(msg::INVALID_ESCAPE)) {
-    return fmt::format("unknown escape '\\{}' in a string in double quotes; single quotes keep it as it is",
-                       message.substr(std::strlen(msg::INVALID_ESCAPE)));
+    return fmt::format(
+        "unknown escape '\\{}' in a string in double quotes; single quotes keep it as it is",
+        message.substr(std::strlen(msg::INVALID_ESCAPE)));
   }
   return fmt::format("not valid YAML: {}", message);
 }
@@ -89,10 +103,13 @@ SourceLocation place_of(const YAML::Mark& mark, TextPlaces& places) {
   return places.at(line_of(mark), static_cast<std::size_t>(std::max(mark.column, 0)));
 }
 
-Diagnostic syntax_error(const YAML::Exception& error, TextPlaces& places, const OpenCollection& innermost) {
+Diagnostic syntax_error(const YAML::Exception& error, TextPlaces& places,
+                        const OpenCollection& innermost) {
   const bool unclosed_map = error.msg == msg::END_OF_MAP_FLOW;
   // The parser marks these at the beginning of the file.
-  if (unclosed_map || error.msg == msg::END_OF_SEQ_FLOW) return {innermost.where, "", unclosed(unclosed_map)};
+  if (unclosed_map || error.msg == msg::END_OF_SEQ_FLOW) {
+    return {innermost.where, "", unclosed(unclosed_map)};
+  }
   const SourceLocation where = place_of(error.mark, places);
   if (error.msg == msg::MAP_VALUE) return {where, "", unexpected_colon(places, error.mark)};
   if (error.msg == msg::FLOW_END) return {where, "", unexpected_end(innermost)};

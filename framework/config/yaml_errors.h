@@ -18,6 +18,7 @@ struct OpenCollection {
 SourceLocation place_of(const YAML::Mark& mark, TextPlaces& places);
 
 /// @param innermost the list or map that has not ended when the parser stops
-Diagnostic syntax_error(const YAML::Exception& error, TextPlaces& places, const OpenCollection& innermost);
+Diagnostic syntax_error(const YAML::Exception& error, TextPlaces& places,
+                        const OpenCollection& innermost);
 
 }  // namespace modeldiff

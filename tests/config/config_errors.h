@@ -4,8 +4,8 @@
 
 #include "modeldiff/core/error.h"
 
-/// "file:line:column message", one line for each diagnostic of the ConfigError that `act` must throw; "no error"
-/// otherwise.
+/// "file:line:column message", one line for each diagnostic of the ConfigError that `act` must
+/// throw; "no error" otherwise.
 template <typename Act>
 std::string config_errors(Act&& act) {
   try {

@@ -9,8 +9,8 @@
 #include "config/parameter_docs.h"
 #include "small_experiment.h"
 
-/// Documents made of declared parameters, compared with files under tests/config/golden. MODELDIFF_UPDATE_GOLDEN=1
-/// rewrites those.
+/// Documents made of declared parameters, compared with files under tests/config/golden.
+/// MODELDIFF_UPDATE_GOLDEN=1 rewrites those.
 namespace modeldiff {
 namespace {
 
@@ -25,7 +25,8 @@ std::string golden(const std::string& name, const std::string& found) {
 }  // namespace
 
 TEST_CASE("the JSON Schema of experiment files") {
-  const std::string found = experiment_json_schema(test::small_schema(), test::small_catalog()).dump(2) + "\n";
+  const std::string found =
+      experiment_json_schema(test::small_schema(), test::small_catalog()).dump(2) + "\n";
   CHECK(found == golden("experiment.schema.json", found));
 }
 
@@ -41,8 +42,12 @@ TEST_CASE("plugins that hold plugins of their own kind make a schema that ends")
       inner.nullable = true;
       schema.fields = {inner};
     }
-    const SchemaInfo* find_schema(const std::string& kind, const std::string&) const override { return kind == "models" ? &schema : nullptr; }
-    std::vector<std::string> names(const std::string& kind) const override { return kind == "models" ? std::vector<std::string>{"outer"} : std::vector<std::string>{}; }
+    const SchemaInfo* find_schema(const std::string& kind, const std::string&) const override {
+      return kind == "models" ? &schema : nullptr;
+    }
+    std::vector<std::string> names(const std::string& kind) const override {
+      return kind == "models" ? std::vector<std::string>{"outer"} : std::vector<std::string>{};
+    }
   };
   const Catalog catalog;
   const Json schema = experiment_json_schema(catalog.schema, catalog);
@@ -52,8 +57,11 @@ TEST_CASE("plugins that hold plugins of their own kind make a schema that ends")
 }
 
 TEST_CASE("the Markdown reference of sections and plugins") {
-  const auto summary = [](const std::string& kind, const std::string& name) { return "One of the " + kind + ", " + name + "."; };
-  const std::string found = markdown_reference(test::small_schema(), test::small_catalog(), summary);
+  const auto summary = [](const std::string& kind, const std::string& name) {
+    return "One of the " + kind + ", " + name + ".";
+  };
+  const std::string found =
+      markdown_reference(test::small_schema(), test::small_catalog(), summary);
   CHECK(found == golden("reference.md", found));
 }
 
@@ -74,8 +82,10 @@ TEST_CASE("types and ranges in words") {
   const SchemaInfo& mlp = *test::small_catalog().find_schema("models", "mlp");
   CHECK(type_phrase(*mlp.find("hidden")) == "list of integers");
   CHECK(range_phrase(*mlp.find("hidden")) == "1 to 4 items, each at least 1");
-  CHECK(type_phrase(*test::small_schema().find("algorithms")) == "map of names to plugins of kind algorithms");
-  CHECK(range_phrase(*test::small_catalog().find_schema("datasets", "digits")->find("examples")) == "at least 10 (examples)");
+  CHECK(type_phrase(*test::small_schema().find("algorithms")) ==
+        "map of names to plugins of kind algorithms");
+  CHECK(range_phrase(*test::small_catalog().find_schema("datasets", "digits")->find("examples")) ==
+        "at least 10 (examples)");
 }
 
 }  // namespace modeldiff

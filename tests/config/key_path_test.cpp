@@ -19,13 +19,15 @@ TEST_CASE("a key path is split at dots and brackets") {
 }
 
 TEST_CASE("a malformed key path is none") {
-  for (const char* path : {"", ".", "a.", ".a", "a..b", "[0]", "a[", "a[]", "a[x]", "a[-1]", "a[1]b", "a.[1]", "a[99999999999999999999]"}) {
+  for (const char* path : {"", ".", "a.", ".a", "a..b", "[0]", "a[", "a[]", "a[x]", "a[-1]",
+                           "a[1]b", "a.[1]", "a[99999999999999999999]"}) {
     CAPTURE(path);
     CHECK_FALSE(split_key_path(path));
   }
 }
 
-TEST_CASE("an error that names a key path is placed at the value, or at the longest part that is there") {
+TEST_CASE(
+    "an error that names a key path is placed at the value, or at the longest part that is there") {
   const Value root = parse_yaml(
       "algorithms:\n"
       "  A:\n"

@@ -4,7 +4,9 @@
 
 namespace modeldiff {
 
-TEST_CASE("one edit is a letter put in, left out, replaced or swapped with its neighbour; another case is half of one") {
+TEST_CASE(
+    "one edit is a letter put in, left out, replaced or swapped with its neighbour; another case "
+    "is half of one") {
   CHECK(edit_distance_halves("epochs", "epochs") == 0);
   CHECK(edit_distance_halves("epoch", "epochs") == 2);
   CHECK(edit_distance_halves("nestorov", "nesterov") == 2);
@@ -12,11 +14,13 @@ TEST_CASE("one edit is a letter put in, left out, replaced or swapped with its n
   CHECK(edit_distance_halves("Lr", "lr") == 1);
   CHECK(edit_distance_halves("", "abc") == 6);
   CHECK(edit_distance_halves("kitten", "sitting") == 6);
-  CHECK(edit_distance_halves("ca", "abc") == 6);  // optimal string alignment: no letter is edited twice
+  CHECK(edit_distance_halves("ca", "abc") ==
+        6);  // optimal string alignment: no letter is edited twice
 }
 
 TEST_CASE("the distance is symmetric") {
-  for (const auto& [a, b] : {std::pair("momentum", "nesterov"), std::pair("lr", "learning_rate"), std::pair("ab", "ba")}) {
+  for (const auto& [a, b] : {std::pair("momentum", "nesterov"), std::pair("lr", "learning_rate"),
+                             std::pair("ab", "ba")}) {
     CHECK(edit_distance_halves(a, b) == edit_distance_halves(b, a));
   }
 }

@@ -7,7 +7,8 @@
 namespace modeldiff {
 namespace {
 
-Diagnostic error_at(std::string file, std::int64_t line, std::int64_t column, std::string path, std::string message) {
+Diagnostic error_at(std::string file, std::int64_t line, std::int64_t column, std::string path,
+                    std::string message) {
   Diagnostic error;
   error.where.file = std::move(file);
   error.where.line = line;
@@ -60,7 +61,9 @@ TEST_CASE("a file that is gone or a line beyond its end costs the excerpt only")
         "no/such/file.yaml:3:1: error: m\n" + kClosing);
 }
 
-TEST_CASE("the caret counts characters, follows tabs, and stands behind the end for what is missing there") {
+TEST_CASE(
+    "the caret counts characters, follows tabs, and stands behind the end for what is missing "
+    "there") {
   CHECK(excerpt("\u00e9\t\u00e9x", 4) == "    1 | \u00e9\t\u00e9x\n      |  \t ^\n" + kClosing);
   CHECK(excerpt("ab", 99) == "    1 | ab\n      |   ^\n" + kClosing);
 }
@@ -71,8 +74,8 @@ TEST_CASE("what would steer a terminal is not printed") {
 
 TEST_CASE("a long line is cut around the column") {
   const std::string text = excerpt(std::string(499, 'a') + "X" + std::string(499, 'b'), 500);
-  CHECK(text == "    1 | ..." + std::string(54, 'a') + "X" + std::string(55, 'b') + "...\n      |    " +
-                    std::string(54, ' ') + "^\n" + kClosing);
+  CHECK(text == "    1 | ..." + std::string(54, 'a') + "X" + std::string(55, 'b') +
+                    "...\n      |    " + std::string(54, ' ') + "^\n" + kClosing);
 }
 
 TEST_CASE("colour adds escapes and changes no words") {
@@ -90,17 +93,19 @@ TEST_CASE("colour adds escapes and changes no words") {
 }
 
 TEST_CASE("programs get the same facts as objects") {
-  CHECK(diagnostics_to_json({error_at("f", 3, 5, "a.b", "m"), error_at("--set a=1", 0, 0, "a", "n"), error_of("", "o")})
-            .dump() ==
-        R"([{"column":5,"file":"f","line":3,"message":"m","path":"a.b"},)"
-        R"({"column":null,"file":"--set a=1","line":null,"message":"n","path":"a"},)"
-        R"({"column":null,"file":null,"line":null,"message":"o","path":""}])");
+  CHECK(diagnostics_to_json({error_at("f", 3, 5, "a.b", "m"), error_at("--set a=1", 0, 0, "a", "n"),
+                             error_of("", "o")})
+            .dump() == R"([{"column":5,"file":"f","line":3,"message":"m","path":"a.b"},)"
+                       R"({"column":null,"file":"--set a=1","line":null,"message":"n","path":"a"},)"
+                       R"({"column":null,"file":null,"line":null,"message":"o","path":""}])");
 }
 
 TEST_CASE("a worker's error is placed by its key path, and one that has a place keeps it") {
   const Value root = parse_yaml("algorithms:\n  A: {nesterov: true}\n", "f");
-  const std::vector<Diagnostic> found = with_locations(
-      {error_of("algorithms.A.nesterov", "needs momentum above 0"), error_at("g", 1, 1, "algorithms.A", "m")}, root);
+  const std::vector<Diagnostic> found =
+      with_locations({error_of("algorithms.A.nesterov", "needs momentum above 0"),
+                      error_at("g", 1, 1, "algorithms.A", "m")},
+                     root);
   CHECK(found[0].where.text() == "f:2:17");
   CHECK(found[0].message == "algorithms.A.nesterov: needs momentum above 0");
   CHECK(found[1].where.text() == "g:1:1");

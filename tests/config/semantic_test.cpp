@@ -10,15 +10,22 @@ namespace modeldiff {
 namespace {
 
 Json described(const std::string& rest) {
-  return checked_description(parse_yaml("experiment: e\ndataset: digits\n" + rest, "f"), test::small_schema(), test::small_catalog());
+  return checked_description(parse_yaml("experiment: e\ndataset: digits\n" + rest, "f"),
+                             test::small_schema(), test::small_catalog());
 }
 
-Json semantic(const Json& description) { return semantic_part(description, test::small_schema(), test::small_catalog()); }
+Json semantic(const Json& description) {
+  return semantic_part(description, test::small_schema(), test::small_catalog());
+}
 
 }  // namespace
 
-TEST_CASE("fields that change no result, at the top and inside of plugins, are no part of what is hashed") {
-  const Json a = described("workers: 3\nmeta: {note: 1}\nx-y: 2\nalgorithms: {A: {plugin: sgd, model: mlp, threads: 8}}\n");
+TEST_CASE(
+    "fields that change no result, at the top and inside of plugins, are no part of what is "
+    "hashed") {
+  const Json a = described(
+      "workers: 3\nmeta: {note: 1}\nx-y: 2\nalgorithms: {A: {plugin: sgd, model: mlp, threads: "
+      "8}}\n");
   const Json b = described("algorithms: {A: {plugin: sgd, model: mlp}}\n");
   CHECK(a != b);
   CHECK(semantic(a) == semantic(b));
@@ -28,8 +35,10 @@ TEST_CASE("fields that change no result, at the top and inside of plugins, are n
 
 TEST_CASE("every other field is part of it") {
   const Json base = described("algorithms: {A: {plugin: sgd, model: mlp}}\n");
-  for (const char* other : {"seed: 1\nalgorithms: {A: {plugin: sgd, model: mlp}}\n", "algorithms: {B: {plugin: sgd, model: mlp}}\n",
-                            "algorithms: {A: {plugin: adam, model: mlp}}\n", "algorithms: {A: {plugin: sgd, model: mlp, lr: 1}}\n",
+  for (const char* other : {"seed: 1\nalgorithms: {A: {plugin: sgd, model: mlp}}\n",
+                            "algorithms: {B: {plugin: sgd, model: mlp}}\n",
+                            "algorithms: {A: {plugin: adam, model: mlp}}\n",
+                            "algorithms: {A: {plugin: sgd, model: mlp, lr: 1}}\n",
                             "algorithms: {A: {plugin: sgd, model: {plugin: mlp, hidden: [3]}}}\n",
                             "algorithms: {A: {plugin: sgd, model: mlp, input_mask: corners}}\n",
                             "algorithms: {A: {plugin: sgd, model: mlp}}\nattribute: trak\n",
@@ -40,7 +49,8 @@ TEST_CASE("every other field is part of it") {
 }
 
 TEST_CASE("nothing else is lost") {
-  Json description = described("algorithms: {A: {plugin: sgd, model: mlp}}\nattribute: trak\npropose: [patches]\n");
+  Json description = described(
+      "algorithms: {A: {plugin: sgd, model: mlp}}\nattribute: trak\npropose: [patches]\n");
   const Json found = semantic(description);
   description.erase("workers");
   description["algorithms"]["A"].erase("threads");
@@ -48,7 +58,9 @@ TEST_CASE("nothing else is lost") {
 }
 
 TEST_CASE("one plugin's parameters, with and without the keys of its section") {
-  const Json a = described("algorithms: {A: {plugin: sgd, model: mlp, threads: 8, input_mask: corners}}\n")["algorithms"]["A"];
+  const Json a = described(
+      "algorithms: {A: {plugin: sgd, model: mlp, threads: 8, input_mask: corners}}\n")["algorithms"]
+                                                                                      ["A"];
   const FieldInfo& algorithm = *test::small_schema().find("algorithms")->element;
   CHECK(semantic_part(a, algorithm, test::small_catalog())["input_mask"] == "corners");
   const Json alone = semantic_plugin_part(a, "algorithms", test::small_catalog());

@@ -11,8 +11,8 @@
 #include "config/render.h"
 #include "config/yaml.h"
 
-/// Whatever stands in a file, reading it ends, and nothing but a ConfigError leaves it. The first line is taken as an
-/// override of what the rest says.
+/// Whatever stands in a file, reading it ends, and nothing but a ConfigError leaves it. The first
+/// line is taken as an override of what the rest says.
 ///   clang++ -std=c++20 -g -O1 -fsanitize=fuzzer,address,undefined -DFMT_HEADER_ONLY -Iframework
 ///     -Iframework/core/include -I<folder of fmt> tests/fuzz/fuzz_yaml.cpp framework/config/*.cpp
 ///     framework/core/src/*.cpp -lyaml-cpp -lcrypto -o fuzz_yaml
@@ -29,7 +29,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     parse_expectations(root);
   } catch (const ConfigError& e) {
     RenderStyle style;
-    style.source_line = [&](const std::string&, std::int64_t) { return std::string(text.substr(0, first_line)); };
+    style.source_line = [&](const std::string&, std::int64_t) {
+      return std::string(text.substr(0, first_line));
+    };
     render_diagnostics(e.diagnostics(), style);
   }
   try {
