@@ -6,9 +6,8 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
-#include <limits>
 #include <optional>
-#include <set>
+#include <utility>
 
 #include "modeldiff/core/error.h"
 #include "modeldiff/core/json.h"
@@ -120,14 +119,14 @@ class HeaderParser final : public nlohmann::json_sax<Json> {
   bool number_unsigned(number_unsigned_t value) override {
     switch (state_) {
       case State::shape:
-        if (value > static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max())) return refuse("a size past 2^63");
+        if (value >> 63) return refuse("a size past 2^63");
         if (entry().shape->size() == kMaxDimensions) {
           return stop(fmt::format("tensor '{}' must have at most {} dimensions", name_, kMaxDimensions));
         }
         entry().shape->push_back(static_cast<std::int64_t>(value));
         return true;
       case State::offsets:
-        if (entry().offsets.size() == 2) return stop(fmt::format("data_offsets of '{}' must be 2 numbers, found more", name_));
+        if (entry().offsets.size() == 2) return refuse("more");
         entry().offsets.push_back(value);
         return true;
       default: return refuse(fmt::format("the number {}", value));
@@ -159,7 +158,18 @@ class HeaderParser final : public nlohmann::json_sax<Json> {
 
  private:
   enum class State {
-    start, top, top_value, entry, dtype_value, shape_value, shape, offsets_value, offsets, metadata, metadata_value, done
+    start,
+    top,
+    top_value,
+    entry,
+    dtype_value,
+    shape_value,
+    shape,
+    offsets_value,
+    offsets,
+    metadata,
+    metadata_value,
+    done
   };
 
   HeaderEntry& entry() { return entries[name_]; }
@@ -243,7 +253,8 @@ std::string_view header_text(std::span<const std::byte> file, const std::string&
   std::uint64_t length = 0;
   for (std::size_t i = 0; i < kLengthBytes; ++i) length |= std::to_integer<std::uint64_t>(file[i]) << (8 * i);
   if (length > kMaxHeaderBytes) {
-    refuse_file(path, fmt::format("the header must be at most {} bytes, found a length of {}", kMaxHeaderBytes, length));
+    refuse_file(path,
+                fmt::format("the header must be at most {} bytes, found a length of {}", kMaxHeaderBytes, length));
   }
   if (length > file.size() - kLengthBytes) {
     refuse_file(path, fmt::format("the header says that it is {} bytes long, found {} after its length", length,
@@ -314,7 +325,8 @@ SafetensorsWriter::SafetensorsWriter(std::filesystem::path path, std::vector<Ten
                                      const TensorMetadata& metadata)
     : tensors_(std::move(tensors)) {
   std::sort(tensors_.begin(), tensors_.end(), [](const TensorSpec& a, const TensorSpec& b) {
-    return std::pair(size_of(b.dtype), std::string_view(a.name)) < std::pair(size_of(a.dtype), std::string_view(b.name));
+    if (size_of(a.dtype) != size_of(b.dtype)) return size_of(a.dtype) > size_of(b.dtype);
+    return a.name < b.name;
   });
   Json header = Json::object();
   if (!metadata.empty()) header[kMetadataName] = metadata;
