@@ -236,7 +236,7 @@ TEST_CASE("a mark changes its pixels on its images, and nothing else") {
     params.plant = plant_params("cat", 0.5);
     params.plant->colour = {1, 0, 1};
     const Dataset after = apply_wrappers(before, params, 0);
-    CHECK(after.train.inputs.scalar_type() == type);
+    CHECK((after.train.inputs.scalar_type() == type));
     for (const auto& [old_part, part] : {std::pair<const Examples&, const Examples&>{before.train, after.train}, {before.test, after.test}}) {
       CHECK(count(part.planted) == part.size() / 8);
       CHECK((part.targets.masked_select(part.planted) == 2).all().item<bool>());

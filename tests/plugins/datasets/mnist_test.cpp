@@ -28,7 +28,7 @@ TEST_CASE("MNIST has its published counts and pixels") {
     const Json& known = baselines().at("mnist").at(part);
     const auto shape = known.at("shape").get<std::vector<std::int64_t>>();
     CHECK(examples.inputs.sizes().vec() == std::vector<std::int64_t>{shape[0], 1, shape[1], shape[2]});
-    CHECK(examples.inputs.scalar_type() == at::kByte);
+    CHECK((examples.inputs.scalar_type() == at::kByte));
     CHECK(examples.inputs.sum().item<std::int64_t>() == known.at("sum").get<std::int64_t>());
     CHECK(at::equal(at::bincount(examples.targets), at::tensor(known.at("classes").get<std::vector<std::int64_t>>())));
     CHECK(at::equal(examples.targets.slice(0, 0, 10), at::tensor(known.at("first_labels").get<std::vector<std::int64_t>>())));
