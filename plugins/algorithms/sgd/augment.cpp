@@ -83,7 +83,9 @@ void resample(const Image& image, const AffineMap& map, Canvas& canvas) {
       const auto u = static_cast<float>(column - static_cast<double>(left));
       for (std::int64_t c = 0; c < image.channels; ++c) {
         const float* from = canvas.before.data() + c * image.pixels();
-        const auto along = [&](std::int64_t r) { return (1 - u) * from[r * image.width + left] + u * from[r * image.width + right]; };
+        const auto along = [&](std::int64_t r) {
+          return (1 - u) * from[r * image.width + left] + u * from[r * image.width + right];
+        };
         const float mixed = (1 - v) * along(top) + v * along(bottom);
         image.channel(c)[y * image.width + x] = inside ? std::clamp(mixed, 0.f, 1.f) : canvas.fill[c];
       }
@@ -117,7 +119,9 @@ void rotate(double degrees, const Image& image, Canvas& canvas) {
 
 /// Luminance (ITU-R BT.601) of pixel i, or the mean of the channels when there are not three.
 float grey(const Image& image, std::int64_t i) {
-  if (image.channels == 3) return 0.299f * image.channel(0)[i] + 0.587f * image.channel(1)[i] + 0.114f * image.channel(2)[i];
+  if (image.channels == 3) {
+    return 0.299f * image.channel(0)[i] + 0.587f * image.channel(1)[i] + 0.114f * image.channel(2)[i];
+  }
   float sum = 0;
   for (std::int64_t c = 0; c < image.channels; ++c) sum += image.channel(c)[i];
   return sum / static_cast<float>(image.channels);

@@ -33,13 +33,18 @@ void check_length(const SgdParams& params, Findings& found) {
 
 void check_optimizer(const SgdParams& params, Findings& found) {
   if (!params.nesterov) return;
-  if (params.optimizer != OptimizerKind::sgd) found.add("nesterov", "belongs to the optimizer `sgd`, not to `adamw`");
-  else if (params.momentum == 0) found.add("nesterov", "needs a `momentum` above 0");
+  if (params.optimizer != OptimizerKind::sgd) {
+    found.add("nesterov", "belongs to the optimizer `sgd`, not to `adamw`");
+  } else if (params.momentum == 0) {
+    found.add("nesterov", "needs a `momentum` above 0");
+  }
 }
 
 void check_schedule(const ScheduleParams& schedule, Findings& found) {
   const bool steps_down = schedule.kind == ScheduleKind::step;
-  if (steps_down && schedule.milestones.empty()) found.add("schedule.milestones", "are missing: where `step` lowers the rate");
+  if (steps_down && schedule.milestones.empty()) {
+    found.add("schedule.milestones", "are missing: where `step` lowers the rate");
+  }
   if (!steps_down && !schedule.milestones.empty()) {
     found.add("schedule.milestones", fmt::format("belong to the schedule `step`, not to `{}`", name_of(schedule.kind)));
   }
@@ -74,9 +79,12 @@ void check_augmentation(const AugmentationParams& params, const std::string& pat
   bool complete = takes.empty();
   for (const auto& [key, is_given] : given) {
     if (!is_given) continue;
-    if (std::find(takes.begin(), takes.end(), key) != takes.end()) complete = true;
-    else found.add(fmt::format("{}.{}", path, key), fmt::format("is no key of `{}`{}", name_of(params.kind),
-                   takes.empty() ? "" : fmt::format(", which takes {}", fmt::join(takes, " and "))));
+    if (std::find(takes.begin(), takes.end(), key) != takes.end()) {
+      complete = true;
+      continue;
+    }
+    const std::string others = takes.empty() ? "" : fmt::format(", which takes {}", fmt::join(takes, " and "));
+    found.add(fmt::format("{}.{}", path, key), fmt::format("is no key of `{}`{}", name_of(params.kind), others));
   }
   if (!complete) {
     found.add(path, fmt::format("`{}` needs {}: how strong it is", name_of(params.kind), fmt::join(takes, " or ")));

@@ -160,7 +160,7 @@ class Sgd final : public LearningAlgorithm {
 
 }  // namespace
 
-MODELDIFF_PLUGIN("algorithms", "sgd", "1.0", "Gradient descent on mini-batches: SGD with momentum, or AdamW", Sgd, SgdParams,
-                 "{}")
+MODELDIFF_PLUGIN("algorithms", "sgd", "1.0", "Gradient descent on mini-batches: SGD with momentum, or AdamW", Sgd,
+                 SgdParams, "{}")
 
 }  // namespace modeldiff

@@ -43,12 +43,14 @@ struct ScheduleParams {
         .field("kind", &ScheduleParams::kind,
                "`constant`; `step`: times `factor` at each milestone; `cosine` to 0; `one_cycle`: cosine up to `peak`, "
                "then down to almost 0; `triangle`: linear from 0 up to `peak`, then down to 0.")
-        .field("peak", &ScheduleParams::peak, "Where `triangle` and `one_cycle` have the full rate, as a share of the run.",
+        .field("peak", &ScheduleParams::peak,
+               "Where `triangle` and `one_cycle` have the full rate, as a share of the run.",
                more_than(0), less_than(1))
         .field("milestones", &ScheduleParams::milestones,
                "Where `step` lowers the rate, ascending: below 1 a share of the run, from 1 on a step.",
                each_item(more_than(0)))
-        .field("factor", &ScheduleParams::factor, "What `step` multiplies the rate with at each milestone.", more_than(0))
+        .field("factor", &ScheduleParams::factor,
+               "What `step` multiplies the rate with at each milestone.", more_than(0))
         .field("warmup", &ScheduleParams::warmup,
                "Linear rise before the schedule begins: below 1 a share of the run, from 1 on a number of steps.",
                at_least(0));
@@ -98,11 +100,13 @@ struct AugmentationParams {
         .field("pixels", &AugmentationParams::pixels, "`shift`: most in each direction.", at_least(0), unit("pixels"))
         .field("degrees", &AugmentationParams::degrees, "`rotate`: most in each direction.", at_least(0), at_most(180),
                unit("degrees"))
-        .field("jitter", &AugmentationParams::jitter, "`colour`: the three factors are drawn from 1 - jitter to 1 + jitter.",
+        .field("jitter", &AugmentationParams::jitter,
+               "`colour`: the three factors are drawn from 1 - jitter to 1 + jitter.",
                at_least(0), at_most(1))
         .field("size", &AugmentationParams::size, "`cutout`: side of the square.", at_least(0), unit("pixels"))
         .field("region", &AugmentationParams::region, "`erase`: the pixels that are hidden.", shorthand_for("shape"))
-        .field("alpha", &AugmentationParams::alpha, "`mixup`: the share of the image itself is drawn from Beta(alpha, alpha).",
+        .field("alpha", &AugmentationParams::alpha,
+               "`mixup`: the share of the image itself is drawn from Beta(alpha, alpha).",
                at_least(0));
   }
 };
@@ -115,7 +119,8 @@ struct InitParams {
 
   static Schema<InitParams> schema() {
     return Schema<InitParams>("init")
-        .field("from", &InitParams::from, "The algorithm whose trained weights are the start: its run of the same number.",
+        .field("from", &InitParams::from,
+               "The algorithm whose trained weights are the start: its run of the same number.",
                names_entry_of("algorithms"))
         .field("file", &InitParams::file, "A safetensors file with the tensors of the model, by name.")
         .field("replace_head", &InitParams::replace_head, "Start the last layer anew, as when the classes are others.");
@@ -146,14 +151,16 @@ struct SgdParams {
   static Schema<SgdParams> schema() {
     return Schema<SgdParams>("sgd")
         .required("model", &SgdParams::model, "The architecture.", plugin_of("models"))
-        .field("epochs", &SgdParams::epochs, "Passes over the training set; a run on a subset makes fewer steps.", at_least(1))
+        .field("epochs", &SgdParams::epochs,
+               "Passes over the training set; a run on a subset makes fewer steps.", at_least(1))
         .field("steps", &SgdParams::steps, "Instead of `epochs`: steps, also of a run on a subset.", at_least(1))
         .field("batch", &SgdParams::batch, "Examples in a step.", at_least(1))
         .field("drop_last", &SgdParams::drop_last, "Leave out the smaller batch at the end of an epoch.")
         .field("lr", &SgdParams::lr, "Highest learning rate.", more_than(0))
         .field("schedule", &SgdParams::schedule, "How the learning rate moves over the run.", shorthand_for("kind"))
         .field("optimizer", &SgdParams::optimizer, "`sgd` with momentum or `adamw`.")
-        .field("momentum", &SgdParams::momentum, "Of `sgd`: share of the last update that is kept.", at_least(0), less_than(1))
+        .field("momentum", &SgdParams::momentum,
+               "Of `sgd`: share of the last update that is kept.", at_least(0), less_than(1))
         .field("nesterov", &SgdParams::nesterov, "Of `sgd`: Nesterov's form of momentum.")
         .field("weight_decay", &SgdParams::weight_decay,
                "`sgd`: added to the gradient, times the weights; `adamw`: decoupled, times the learning rate. Of all "
@@ -164,7 +171,8 @@ struct SgdParams {
         .field("epsilon", &SgdParams::epsilon, "Of `adamw`: added to the root of the second moment.", more_than(0))
         .field("clip", &SgdParams::clip, "Largest norm of the gradient; a longer one is shortened to it.", more_than(0))
         .field("label_smoothing", &SgdParams::label_smoothing,
-               "Share of each label that is spread evenly over all classes; 0 in a regression.", at_least(0), less_than(1))
+               "Share of each label that is spread evenly over all classes; 0 in a regression.", at_least(0),
+               less_than(1))
         .field("input_mask", &SgdParams::input_mask,
                "Pixels that the model never sees, in training and in use: they show the data set's fill.",
                shorthand_for("shape"))

@@ -37,7 +37,7 @@ class HostFactory final : public PluginFactory {
   }
 };
 
-/// Counts nothing, stops when told so.
+/// Stops at once when told so.
 class TestProgress final : public Progress {
  public:
   explicit TestProgress(bool stop = false) : stop_(stop) {}
@@ -147,7 +147,7 @@ TEST_CASE("weights fit the model that the algorithm names, and its outputs are f
     const Predictor predictor = algorithm.predictor(some.facts, inputs, HostFactory());
     const TrainedRun run = train(algorithm, some, {{kSeed, {}, "run"}}, {inputs}).front();
     CHECK(run.weights.parameters.sizes() == at::IntArrayRef({predictor.model->parameters().count()}));
-    CHECK(run.weights.parameters.scalar_type() == at::kFloat);
+    CHECK((run.weights.parameters.scalar_type() == at::kFloat));
     CHECK(run.weights.buffers.defined() == (predictor.model->buffers().count() > 0));
     const at::Tensor outputs = predictor.outputs(run.weights, some.train.inputs);
     CHECK(outputs.sizes() == at::IntArrayRef({kExamples, kClasses}));

@@ -78,7 +78,9 @@ TEST_CASE("one_cycle gives the rates of torch's OneCycleLR") {
   schedule.kind = ScheduleKind::one_cycle;
   schedule.peak = 0.3;
   const auto lr = learning_rates(schedule, 0.1, 11);
-  const auto between = [](double a, double b, double s) { return b + (a - b) / 2 * (1 + std::cos(std::numbers::pi * s)); };
+  const auto between = [](double a, double b, double s) {
+    return b + (a - b) / 2 * (1 + std::cos(std::numbers::pi * s));
+  };
   CHECK(lr[0] == Approx(0.004));
   CHECK(lr[2] == Approx(between(0.004, 0.1, 2 / 2.3)));
   CHECK(lr[3] == Approx(between(0.1, 4e-7, 0.7 / 7.7)));
@@ -107,7 +109,8 @@ TEST_CASE("a warmup that leaves no step is refused") {
   ScheduleParams schedule;
   schedule.kind = ScheduleKind::constant;
   schedule.warmup = 20;
-  CHECK_THROWS_WITH_AS(learning_rates(schedule, 1, 20), "schedule.warmup: takes 20 steps, and the run has only 20", ConfigError);
+  CHECK_THROWS_WITH_AS(learning_rates(schedule, 1, 20), "schedule.warmup: takes 20 steps, and the run has only 20",
+                       ConfigError);
 }
 
 }  // namespace

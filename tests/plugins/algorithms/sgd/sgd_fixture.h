@@ -196,8 +196,8 @@ struct Wish {
   Progress* progress = nullptr;
 };
 
-inline std::vector<TrainedRun> train_all(const SgdParams& params, const Problem& problem, const std::vector<RunSpec>& runs,
-                                         const Wish& wish = {}) {
+inline std::vector<TrainedRun> train_all(const SgdParams& params, const Problem& problem,
+                                         const std::vector<RunSpec>& runs, const Wish& wish = {}) {
   std::vector<TrainedRun> out(runs.size());
   const TestFactory factory;
   Quiet quiet;
@@ -208,7 +208,8 @@ inline std::vector<TrainedRun> train_all(const SgdParams& params, const Problem&
   return out;
 }
 
-inline TrainedRun train_one(const SgdParams& params, const Problem& problem, std::uint64_t seed = 7, const Wish& wish = {}) {
+inline TrainedRun train_one(const SgdParams& params, const Problem& problem, std::uint64_t seed = 7,
+                            const Wish& wish = {}) {
   return train_all(params, problem, {{seed, {}, "algorithm A, run 0"}}, wish).front();
 }
 

@@ -405,10 +405,12 @@ TEST_CASE("hidden pixels change nothing, in training and in prediction, augmente
       const TrainedRun a = train_one(params, problem), b = train_one(params, changed);
       CHECK(same_bytes(a.weights.parameters, b.weights.parameters));
       const Predictor predictor = make_sgd(params)->predictor(problem.facts, {}, TestFactory());
-      CHECK(same_bytes(predictor.outputs(a.weights, problem.train.inputs), predictor.outputs(a.weights, changed.train.inputs)));
+      const at::Tensor outputs = predictor.outputs(a.weights, problem.train.inputs);
+      CHECK(same_bytes(outputs, predictor.outputs(a.weights, changed.train.inputs)));
       // Without the mask they do matter.
       params.input_mask.reset();
-      CHECK_FALSE(same_bytes(train_one(params, problem).weights.parameters, train_one(params, changed).weights.parameters));
+      const TrainedRun c = train_one(params, problem), d = train_one(params, changed);
+      CHECK_FALSE(same_bytes(c.weights.parameters, d.weights.parameters));
     }
   }
 }
@@ -482,7 +484,8 @@ TEST_CASE("a replaced head is fresh and the body keeps its bytes") {
   }
   for (const char* name : {"layer1.weight", "layer1.bias"}) {
     // Biases begin at 0, where a step of 1e-30 shows.
-    CHECK(largest_difference(model.parameters().view(run.weights.parameters, name), model.parameters().view(fresh, name)) < 1e-28);
+    const at::Tensor trained = model.parameters().view(run.weights.parameters, name);
+    CHECK(largest_difference(trained, model.parameters().view(fresh, name)) < 1e-28);
   }
 }
 
