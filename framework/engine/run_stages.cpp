@@ -43,7 +43,7 @@ void make_runs(Workspace& workspace, std::span<const Cell* const> cells, std::sp
   if (const auto at = first.own.find("checkpoints"); at != first.own.end()) {
     keep = {at->at("count").get<std::int64_t>(), at->at("optimizer_state").get<bool>()};
   }
-  algorithm->train({data.facts, data.train, runs, inputs, keep, workspace, progress,
+  algorithm->train({data.facts, data.train, runs, inputs, keep, workspace, workspace, progress,
                     [&](std::size_t run, TrainedRun result) { write_run(out[run], result); }});
 }
 

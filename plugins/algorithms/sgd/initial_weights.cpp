@@ -56,8 +56,11 @@ struct Source {
 
 }  // namespace
 
-InitialWeights::InitialWeights(const InitParams& init, const Model& model) : init_(init), model_(model) {
-  if (init.file) file_ = read_tensors(init.file->text);
+InitialWeights::InitialWeights(const InitParams& init, const Model& model, const Resources& resources)
+    : init_(init), model_(model) {
+  if (!init.file) return;
+  path_ = resources.resolve(*init.file);
+  file_ = read_tensors(path_);
 }
 
 Weights InitialWeights::of_run(std::uint64_t seed, const InputRuns& inputs) const {
@@ -72,7 +75,7 @@ Weights InitialWeights::of_run(std::uint64_t seed, const InputRuns& inputs) cons
     run_tensors = tensors_of(found->second.front());
   }
   const Source source{init_.from ? run_tensors : *file_,
-                      init_.from ? "algorithm '" + init_.from->name + "'" : "'" + init_.file->text + "'", model_.head(),
+                      init_.from ? "algorithm '" + init_.from->name + "'" : "'" + path_.string() + "'", model_.head(),
                       init_.replace_head};
   source.copy_into(model_.parameters(), weights.parameters);
   if (weights.buffers.defined()) source.copy_into(model_.buffers(), weights.buffers);

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <optional>
 
 #include "modeldiff/algorithm.h"
@@ -13,7 +14,7 @@ namespace modeldiff {
 class InitialWeights {
  public:
   /// @throws DataError when `init.file` cannot be read
-  InitialWeights(const InitParams& init, const Model& model);
+  InitialWeights(const InitParams& init, const Model& model, const Resources& resources);
 
   /// Fresh weights drawn from (seed, "init"); with `init`, its tensors take their place, save those of the head when
   /// it is replaced.
@@ -24,6 +25,7 @@ class InitialWeights {
  private:
   const InitParams& init_;
   const Model& model_;
+  std::filesystem::path path_;
   std::optional<TensorMap> file_;
 };
 

@@ -62,7 +62,7 @@ class Sgd final : public LearningAlgorithm {
 
   void train(const TrainRequest& request) const override {
     const Predictor predictor = make_predictor(request.facts, request.plugins);
-    const InitialWeights initial(params_.init, *predictor.model);
+    const InitialWeights initial(params_.init, *predictor.model, request.resources);
     const std::unique_ptr<Engine> engine = make_engine(request, predictor);
     Pulse pulse(request.progress, request.runs.size());
     for (std::size_t r = 0; r < request.runs.size(); ++r) {

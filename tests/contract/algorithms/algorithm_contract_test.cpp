@@ -88,13 +88,18 @@ Data data() {
   return out;
 }
 
+class NoFiles final : public Resources {
+ public:
+  std::filesystem::path resolve(const DataPath& path) const override { throw DataError("no file '" + path.text + "'"); }
+};
+
 std::vector<TrainedRun> train(const LearningAlgorithm& algorithm, const Data& data, const std::vector<RunSpec>& runs,
                               const std::vector<InputRuns>& inputs, CheckpointRequest keep = {}, bool stop = false) {
   std::vector<TrainedRun> out(runs.size());
   std::vector<int> calls(runs.size(), 0);
   const HostFactory factory;
   TestProgress progress(stop);
-  algorithm.train({data.facts, data.train, runs, inputs, keep, factory, progress, [&](std::size_t r, TrainedRun run) {
+  algorithm.train({data.facts, data.train, runs, inputs, keep, factory, NoFiles(), progress, [&](std::size_t r, TrainedRun run) {
                      ++calls.at(r);
                      out.at(r) = std::move(run);
                    }});

@@ -79,6 +79,8 @@ struct TrainRequest {
   std::span<const InputRuns> inputs;
   CheckpointRequest keep;
   const PluginFactory& plugins;
+  /// Where the files are that parameters name.
+  const Resources& resources;
   Progress& progress;
   /// Called once for each run, in any order.
   std::function<void(std::size_t run, TrainedRun result)> done;

@@ -190,6 +190,12 @@ inline Problem images(std::int64_t n, std::int64_t channels, std::int64_t height
   return out;
 }
 
+/// Files stand where their names say.
+class NamedFiles final : public Resources {
+ public:
+  std::filesystem::path resolve(const DataPath& path) const override { return path.text; }
+};
+
 struct Wish {
   CheckpointRequest keep{};
   std::vector<InputRuns> inputs{};
@@ -200,8 +206,9 @@ inline std::vector<TrainedRun> train_all(const SgdParams& params, const Problem&
                                          const std::vector<RunSpec>& runs, const Wish& wish = {}) {
   std::vector<TrainedRun> out(runs.size());
   const TestFactory factory;
+  const NamedFiles files;
   Quiet quiet;
-  const TrainRequest request{problem.facts, problem.train, runs, wish.inputs, wish.keep, factory,
+  const TrainRequest request{problem.facts, problem.train, runs, wish.inputs, wish.keep, factory, files,
                              wish.progress ? *wish.progress : quiet,
                              [&](std::size_t run, TrainedRun result) { out.at(run) = std::move(result); }};
   make_sgd(params)->train(request);
