@@ -17,6 +17,8 @@ namespace {
 
 constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 constexpr double kEquivalenceLevel = 0.05;
+/// Of the largest bound: below it a claim is not a sharper form of the largest one but another, smaller one.
+constexpr double kComparableBound = 0.5;
 
 at::Tensor change(const at::Tensor& before, const at::Tensor& after) {
   if (before.dim() != 3 || before.sizes() != after.sizes()) {
@@ -42,37 +44,34 @@ std::vector<double> values_of(const at::Tensor& tensor) {
   return {flat.const_data_ptr<double>(), flat.const_data_ptr<double>() + flat.numel()};
 }
 
-struct ClassContrast {
-  std::int64_t target_class = -1;
-  double difference = 0;
-  double z = 0;
-};
-
-double signed_z(const MeanTest& test) {
-  return test.standard_error > 0 ? test.difference / test.standard_error : test.t;
+/// How far from 0 an interval stays; 0 when it has 0 in it.
+double bound_of(const Interval& interval) {
+  return interval.lower > 0 ? interval.lower : std::max(-interval.upper, 0.0);
 }
 
-/// The class on which A and B differ most surely; or `wanted`.
-ClassContrast clearest_class(const ScreenEntry& entry) {
+/// By what is sure; where nothing is, by what is seen.
+bool clearer(const Screened& x, const Screened& y) {
+  return std::pair(x.bound, std::abs(x.difference)) > std::pair(y.bound, std::abs(y.difference));
+}
+
+/// The class on which A and B differ most surely; or the one asked for.
+Screened clearest_class(const ScreenEntry& entry, std::size_t index, double confidence) {
   if (entry.effects_a.dim() != 2 || entry.effects_b.dim() != 2 || entry.effects_a.size(1) != entry.effects_b.size(1)) {
     throw ShapeError(fmt::format("effects of family '{}' must be [runs, classes] of the same classes, got {} and {}",
                                  entry.family, shape_text(entry.effects_a), shape_text(entry.effects_b)));
   }
-  ClassContrast best;
+  std::optional<Screened> best;
   for (std::int64_t c = 0; c < entry.effects_a.size(1); ++c) {
     if (entry.target_class && *entry.target_class != c) continue;
     const std::vector<double> a = values_of(entry.effects_a.select(1, c));
     const std::vector<double> b = values_of(entry.effects_b.select(1, c));
     if (std::isnan(a.front()) || std::isnan(b.front())) continue;
-    const MeanTest test = welch_test(a, b);
-    if (best.target_class < 0 || std::abs(signed_z(test)) > std::abs(best.z)) {
-      best = {c, test.difference, signed_z(test)};
-    }
+    const Interval difference = welch_interval(a, b, confidence);
+    const Screened found{index, c, difference.estimate, bound_of(difference)};
+    if (!best || clearer(found, *best)) best = found;
   }
-  if (best.target_class < 0) {
-    throw ShapeError(fmt::format("family '{}' has no class with an effect", entry.family));
-  }
-  return best;
+  if (!best) throw ShapeError(fmt::format("family '{}' has no class with an effect", entry.family));
+  return *best;
 }
 
 /// Mean over images of each run.
@@ -106,13 +105,9 @@ Verified measured(const VerifyEntry& entry, const VerifyOptions& options) {
     const std::vector<double> d = differences(a, b);
     out.difference = t_interval(d, options.confidence);
     out.p_value = sign_flip_test(d, options.seed);
-    const double standard_error = std::sqrt(sample_variance(d) / static_cast<double>(d.size()));
-    out.standardised = standard_error > 0 ? out.difference.estimate / standard_error : 0;
   } else {
-    const MeanTest test = welch_test(a, b);
     out.difference = welch_interval(a, b, options.confidence);
-    out.p_value = test.p_value;
-    out.standardised = signed_z(test);
+    out.p_value = welch_test(a, b).p_value;
   }
   const std::vector<double> all_a = values_of(entry.by_image_a);
   const std::vector<double> all_b = values_of(entry.by_image_b);
@@ -122,7 +117,7 @@ Verified measured(const VerifyEntry& entry, const VerifyOptions& options) {
       options.seed);
   out.a_is_null = equivalence_test(a, options.epsilon, kEquivalenceLevel);
   out.b_is_null = equivalence_test(b, options.epsilon, kEquivalenceLevel);
-  out.bound = out.difference.lower > 0 ? out.difference.lower : std::max(-out.difference.upper, 0.0);
+  out.bound = bound_of(out.difference);
   return out;
 }
 
@@ -172,12 +167,10 @@ std::vector<Screened> screen(std::span<const ScreenEntry> entries, const ScreenO
   std::vector<Screened> preregistered;
   std::vector<Screened> candidates;
   for (std::size_t i = 0; i < entries.size(); ++i) {
-    const ClassContrast found = clearest_class(entries[i]);
     (entries[i].preregistered ? preregistered : candidates)
-        .push_back({i, found.target_class, found.difference, found.z});
+        .push_back(clearest_class(entries[i], i, options.confidence));
   }
-  std::stable_sort(candidates.begin(), candidates.end(),
-                   [](const Screened& x, const Screened& y) { return std::abs(x.z) > std::abs(y.z); });
+  std::stable_sort(candidates.begin(), candidates.end(), clearer);
   std::map<std::string, std::size_t> of_family;
   std::size_t kept = 0;
   std::vector<Screened> out = std::move(preregistered);
@@ -212,6 +205,30 @@ Verification verify(std::span<const VerifyEntry> entries, const VerifyOptions& o
   std::stable_sort(out.ranking.begin(), out.ranking.end(),
                    [&](auto i, auto j) { return out.effects[i].bound > out.effects[j].bound; });
   return out;
+}
+
+std::optional<std::size_t> leading_claim(const Verification& verification) {
+  // How far from 0 the effect on the side that "does not" may be; nothing for other claims.
+  const auto other_side = [](const Verified& effect) -> std::optional<double> {
+    const auto farthest = [](const Interval& side) { return std::max(std::abs(side.lower), std::abs(side.upper)); };
+    if (effect.claim == Claim::a_relies_b_does_not) return farthest(effect.effect_b);
+    if (effect.claim == Claim::b_relies_a_does_not) return farthest(effect.effect_a);
+    return std::nullopt;
+  };
+  std::optional<std::size_t> best;
+  double largest_bound = 0, least_other = 0;
+  for (const std::size_t index : verification.ranking) {
+    const Verified& effect = verification.effects[index];
+    const std::optional<double> other = other_side(effect);
+    if (!other) continue;
+    if (!best) largest_bound = effect.bound;
+    if (effect.bound < kComparableBound * largest_bound) break;
+    if (best && *other >= least_other) continue;
+    best = index;
+    least_other = *other;
+  }
+  if (!best && !verification.ranking.empty()) best = verification.ranking.front();
+  return best;
 }
 
 Interval placebo_contrast(const at::Tensor& effect_a, const at::Tensor& effect_b, const at::Tensor& placebo_a,

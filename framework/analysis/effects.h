@@ -45,18 +45,20 @@ struct ScreenEntry {
 struct Screened {
   std::size_t entry = 0;
   std::int64_t target_class = 0;
-  /// mean T_A - mean T_B, and over its standard error (Welch).
+  /// mean T_A - mean T_B, and the bound of its Welch interval nearest to 0 (0 when the interval has 0 in it).
   double difference = 0;
-  double z = 0;
+  double bound = 0;
 };
 
 struct ScreenOptions {
   std::size_t keep = 20;
   std::size_t per_family = 3;
+  double confidence = 0.95;
 };
 
-/// What to verify: for each transformation the class of the largest |z|, then the largest |z| first with at most
-/// `per_family` of a family, at most `keep`. Preregistered entries come first and are not counted.
+/// What to verify: for each transformation the class with the largest bound, then the largest bound first with at most
+/// `per_family` of a family, at most `keep`. Preregistered entries come first and are not counted. A bound and not a
+/// standardised difference: with few runs, and a side that does not vary at all, the latter prefers tiny effects.
 std::vector<Screened> screen(std::span<const ScreenEntry> entries, const ScreenOptions& options = {});
 
 /// One (transformation, class) on the verify runs.
@@ -88,7 +90,6 @@ struct Verified {
   Interval difference;
   /// The interval of the difference for "images like these": runs and images drawn anew.
   Interval difference_over_images;
-  double standardised = 0;  // difference over its standard error
   double p_value = 1;
   double adjusted_p_value = 1;
   /// adjusted_p_value <= false discovery rate.
@@ -111,6 +112,12 @@ struct Verification {
 /// equivalent to 0 within epsilon; "a_relies_more": |T_A| > |T_B|, short of that.
 /// @throws ShapeError naming the entry and both shapes
 Verification verify(std::span<const VerifyEntry> entries, const VerifyOptions& options = {});
+
+/// The claim to tell first: one that "relies, does not" before any "more", since it names a difference in kind. Of those
+/// with at least half the largest bound, the one whose other side moves least: what else a transformation carries, both
+/// sides see. Ties go to the larger bound.
+/// @return index of the effect; nothing when there are none
+std::optional<std::size_t> leading_claim(const Verification& verification);
 
 /// (T_A - T_B) - (placebo_A - placebo_B) with its Welch interval over runs.
 /// @param effect_a, placebo_a [R_A], effect_b, placebo_b [R_B] effects by run of a transformation and of its placebo

@@ -81,7 +81,7 @@ void make_selection(Workspace& workspace, const Cell& cell, Publication& out, Pr
     const Transformation& transformation = proposals[kept[i].entry];
     RandomStream random(cell.own.at("seed").get<std::uint64_t>(), "placebo", i);
     const std::optional<Transformation> placebo = proposals.proposer(kept[i].entry).placebo(transformation, random);
-    rows.push_back({{"target_class", kept[i].target_class}, {"difference", kept[i].difference}, {"z", kept[i].z},
+    rows.push_back({{"target_class", kept[i].target_class}, {"difference", kept[i].difference}, {"bound", kept[i].bound},
                     {"placebo", placebo ? Json(placebos.size()) : Json()}});
     chosen.push_back(transformation);
     if (placebo) {

@@ -199,11 +199,9 @@ void make_verification(Workspace& workspace, const Cell& cell, Publication& out,
               {"relies", options.delta},
               {"ignores", options.epsilon},
               {"claims", claims}};
-  // "One relies, the other does not" says more than a larger effect of a kind that both have.
-  const auto exclusive = std::find_if(claims.begin(), claims.end(), [](const Json& claim) {
-    return claim.at("claim").get<std::string>().ends_with("does not");
-  });
-  if (!claims.empty()) result["best"] = exclusive != claims.end() ? *exclusive : claims.front();
+  if (const auto best = leading_claim(verified)) {
+    result["best"] = *std::find_if(claims.begin(), claims.end(), [&](const Json& claim) { return claim.at("selected") == *best; });
+  }
   if (workspace.input_count(cell, "effects control") > 0) {
     const Verification null_pair = verify_sides(a, read_effects(workspace, cell, "effects control"), options);
     double largest = 0;

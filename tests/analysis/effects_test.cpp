@@ -94,10 +94,33 @@ TEST_CASE("screening keeps the clearest class, few of a family, and all that was
   for (std::size_t i = 1; i < kept.size(); ++i) {
     CHECK(kept[i].target_class == 2);
     CHECK(kept[i].difference > 0.05);
-    if (i > 1) CHECK(std::abs(kept[i].z) <= std::abs(kept[i - 1].z));
+    if (i > 1) CHECK(kept[i].bound <= kept[i - 1].bound);
     patches += entries[kept[i].entry].family == "patch";
   }
   CHECK(patches == 3);
+}
+
+TEST_CASE("screening takes a large effect before a tiny one of which no run of B sees anything") {
+  ScreenEntry entry{"patch", 1e-7 * normal(1, {5, kClasses}) + 1e-4, at::zeros({5, kClasses}, at::kDouble), false, {}};
+  entry.effects_a.select(1, 3).copy_(0.02 * normal(2, {5}) + 0.2);
+  const std::vector<Screened> kept = screen(std::vector<ScreenEntry>{entry});
+  REQUIRE(kept.size() == 1);
+  CHECK(kept[0].target_class == 3);
+  CHECK(kept[0].bound > 0.1);
+  CHECK(kept[0].bound < kept[0].difference);
+}
+
+TEST_CASE("the leading claim is the sharpest form of the largest difference in kind") {
+  const auto leading = [](const std::vector<VerifyEntry>& entries) { return leading_claim(verify(entries)); };
+  const VerifyEntry more{effects_of(1, 0.40), effects_of(2, 0.10)};           // the largest, but both rely
+  const VerifyEntry blunt{effects_of(3, 0.12), effects_of(4, 0.004, 20, 0.001)};
+  const VerifyEntry sharp{effects_of(5, 0.09), effects_of(6, 0.0, 20, 0.0001)};
+  const VerifyEntry small{effects_of(7, 0.04), effects_of(8, 0.0, 20, 0.0)};  // another difference
+  CHECK(leading({more, blunt, sharp, small}) == 2);
+  CHECK(leading({more, small, blunt}) == 2);
+  CHECK(leading({small, more}) == 0);
+  CHECK(leading({more}) == 0);
+  CHECK(!leading_claim(Verification{}).has_value());
 }
 
 TEST_CASE("a claim that A relies and B does not needs a discovery, a bound above delta and an equivalent B") {

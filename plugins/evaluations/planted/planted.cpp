@@ -72,7 +72,7 @@ class Planted final : public Evaluation {
     const std::int64_t height = request.facts.input_shape[1], width = request.facts.input_shape[2];
     const at::Tensor mark = Schema<Region>(Region::schema()).read(request.facts.planted.at("mark")).mask(height, width);
     const auto label = request.facts.planted.at("class").get<std::int64_t>();
-    double best_overlap = 0;
+    double best_overlap = 0, rank_overlap = 0;
     std::optional<std::size_t> rank;
     const Json& claims = request.verify.at("claims");
     for (std::size_t i = 0; i < claims.size(); ++i) {
@@ -81,7 +81,9 @@ class Planted final : public Evaluation {
       if (!pixels.defined()) continue;
       const double overlap = intersection_over_union(pixels, mark);
       if (claim.at("family") == "blob") best_overlap = std::max(best_overlap, overlap);
-      if (!rank && overlap >= kSamePixels && claim.at("target_class") == label) rank = i;
+      if (overlap < kSamePixels || overlap <= rank_overlap || claim.at("target_class") != label) continue;
+      rank = i;
+      rank_overlap = overlap;
     }
     values["overlap"] = best_overlap;
     values["tested"] = claims.size();
