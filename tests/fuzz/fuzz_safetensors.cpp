@@ -1,8 +1,4 @@
-// Whatever bytes a file has, the reader refuses it with a DataError or gives views that lie within it. With clang:
-//   clang++ -std=c++20 -g -O1 -fsanitize=fuzzer,address,undefined -DFMT_HEADER_ONLY -I<fmt's folder> -Iframework
-//     -Iframework/core/include tests/fuzz/fuzz_safetensors.cpp framework/store/{safetensors,file_io,fault}.cpp
-//     framework/core/src/{error,hash,json}.cpp -lcrypto -o fuzz_safetensors
-//   ./fuzz_safetensors -max_total_time=60 <corpus> tests/store/baselines
+// Whatever bytes a file has, the reader refuses it with a DataError or gives views that lie within it.
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>

@@ -13,10 +13,6 @@
 
 /// Whatever stands in a file, reading it ends, and nothing but a ConfigError leaves it. The first
 /// line is taken as an override of what the rest says.
-///   clang++ -std=c++20 -g -O1 -fsanitize=fuzzer,address,undefined -DFMT_HEADER_ONLY -Iframework
-///     -Iframework/core/include -I<folder of fmt> tests/fuzz/fuzz_yaml.cpp framework/config/*.cpp
-///     framework/core/src/*.cpp -lyaml-cpp -lcrypto -o fuzz_yaml
-///   ./fuzz_yaml -timeout=10 -max_len=65536 <corpus folder> tests/bad_experiments
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace modeldiff;
   const std::string_view text(reinterpret_cast<const char*>(data), size);
