@@ -15,6 +15,7 @@
 #include "config/nearest.h"
 #include "config/plugin_noun.h"
 #include "config/references.h"
+#include "modeldiff/core/plugin.h"
 
 namespace modeldiff {
 namespace {
@@ -290,12 +291,8 @@ class Checker {
     const std::string& name = choice->as_string();
     const SchemaInfo* parameters = catalog_.find_schema(field.plugin_kind, name);
     if (!parameters) {
-      const std::vector<std::string> names = catalog_.names(field.plugin_kind);
       report_plain({join_key(place.path, "plugin"), choice->where()},
-                   fmt::format("unknown {} '{}'{}", noun, name,
-                               names.empty() ? fmt::format("; no plugins of kind {} were found",
-                                                           field.plugin_kind)
-                                             : name_advice(name, names, "there are")));
+                   fmt::format("unknown {} '{}'{}", noun, name, plugin_advice(field.plugin_kind, name)));
       return nullptr;
     }
     MapKeys keys{{parameters}, fmt::format("{} '{}'", noun, name), nullptr, true};
@@ -303,6 +300,17 @@ class Checker {
     Json out = check_map(map, place, keys);
     out["plugin"] = name;
     return out;
+  }
+
+  std::string plugin_advice(const std::string& kind, const std::string& name) const {
+    for (const char* other : kPluginKinds) {
+      const std::vector<std::string> names = catalog_.names(other);
+      if (std::find(names.begin(), names.end(), name) == names.end()) continue;
+      return fmt::format("; '{}' is of kind {}{}", name, other, name_advice("", catalog_.names(kind), "there are"));
+    }
+    const std::vector<std::string> names = catalog_.names(kind);
+    if (names.empty()) return fmt::format("; no plugins of kind {} were found", kind);
+    return name_advice(name, names, "there are");
   }
 
   void report_missing_plugin(const Value& map, const std::string& noun, const FieldInfo& field,

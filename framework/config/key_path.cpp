@@ -77,7 +77,7 @@ const Value* find_key_path(const Value& root, const std::vector<std::string>& pa
 SourceLocation locate_key_path(const Value& root, std::string_view path) {
   const std::vector<std::string> parts = split_key_path(path).value_or(std::vector<std::string>{});
   const Value* at = &root;
-  SourceLocation key = root.where();
+  SourceLocation key = parts.empty() ? root.where() : SourceLocation{root.where().file, 0, 0};
   for (std::size_t i = 0; i < parts.size(); ++i) {
     std::string name = parts[i];
     const Value* child = child_of(*at, name);

@@ -17,6 +17,34 @@ int replacement_cost(char a, char b) {
   return lower(a) == lower(b) ? 1 : 2;
 }
 
+/// "lr" of "learning_rate".
+std::string initials_of(std::string_view name) {
+  std::string initials;
+  for (std::size_t i = 0; i < name.size(); ++i) {
+    if (name[i] != '_' && (i == 0 || name[i - 1] == '_')) initials += name[i];
+  }
+  return initials;
+}
+
+/// "patch" for "patches", "memory" for "memory_gib", "minutes" for "cell_minutes", "lr" for "learning_rate".
+bool is_short_for(std::string_view brief, std::string_view whole) {
+  constexpr std::size_t kLeastLetters = 3;
+  if (brief.size() >= 2 && brief.size() < whole.size() && brief == initials_of(whole)) return true;
+  if (brief.size() < kLeastLetters) return false;
+  return whole.starts_with(brief) || whole.ends_with("_" + std::string(brief));
+}
+
+/// The one candidate that abbreviates the name or that the name abbreviates.
+std::optional<std::string> abbreviated_name(std::string_view name, const std::vector<std::string>& candidates) {
+  const std::string* found = nullptr;
+  for (const std::string& candidate : candidates) {
+    if (!is_short_for(name, candidate) && !is_short_for(candidate, name)) continue;
+    if (found && *found != candidate) return std::nullopt;
+    found = &candidate;
+  }
+  return found ? std::optional(*found) : std::nullopt;
+}
+
 }  // namespace
 
 int edit_distance_halves(std::string_view a, std::string_view b) {
@@ -53,7 +81,7 @@ std::optional<std::string> nearest_name(std::string_view name,
     const int distance = edit_distance_halves(name, candidate);
     if (distance < least) least = distance, nearest = &candidate;
   }
-  return nearest ? std::optional(*nearest) : std::nullopt;
+  return nearest ? std::optional(*nearest) : abbreviated_name(name, candidates);
 }
 
 std::string name_advice(std::string_view name, const std::vector<std::string>& candidates,

@@ -79,7 +79,8 @@ class Setter {
 
   Value put(const Value& node, std::size_t depth) {
     if (node.is(Value::Kind::list)) return put_into_list(node, depth);
-    const Value map = plugin_written_out(node, catalog_);
+    const bool is_name = depth > 0 && part(depth - 1) == "plugin";
+    const Value map = is_name ? node : plugin_written_out(node, catalog_);
     if (map.is(Value::Kind::map)) return put_into_map(map, depth);
     fail(override_, fmt::format("'{}' is {}, which has no key '{}'", prefix_text(depth),
                                 node.described(), part(depth)));

@@ -3,8 +3,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cctype>
 #include <fstream>
 #include <map>
+#include <set>
+#include <string_view>
+#include <utility>
 
 #include "config/key_path.h"
 #include "config/yaml.h"
@@ -83,10 +87,19 @@ std::string snippet(const std::string& line, const SourceLocation& where, bool c
                      colour ? kGreen : "", colour ? kPlain : "");
 }
 
+bool names_word(std::string_view text, std::string_view word) {
+  const auto is_letter = [](char c) { return std::isalnum(static_cast<unsigned char>(c)) || c == '_'; };
+  for (std::size_t at = 0; (at = text.find(word, at)) != std::string_view::npos; ++at) {
+    const std::size_t end = at + word.size();
+    if ((at == 0 || !is_letter(text[at - 1])) && (end == text.size() || !is_letter(text[end]))) return true;
+  }
+  return false;
+}
+
 /// The key path before the message, where the message does not name the key itself.
 std::string message_with_path(const Diagnostic& diagnostic) {
   const std::string key = diagnostic.path.substr(diagnostic.path.find_last_of('.') + 1);
-  if (key.empty() || diagnostic.message.find(key) != std::string::npos) return diagnostic.message;
+  if (key.empty() || names_word(diagnostic.message, key)) return diagnostic.message;
   return fmt::format("{}: {}", diagnostic.path, diagnostic.message);
 }
 
@@ -132,6 +145,16 @@ Json diagnostics_to_json(const std::vector<Diagnostic>& diagnostics) {
     out.push_back(std::move(row));
   }
   return out;
+}
+
+std::vector<Diagnostic> without_repeats(std::vector<Diagnostic> diagnostics) {
+  std::set<std::pair<std::string, std::string>> said;
+  std::erase_if(diagnostics, [&](const Diagnostic& diagnostic) {
+    const std::string prefix = diagnostic.path + ": ";
+    const bool prefixed = diagnostic.message.starts_with(prefix);
+    return !said.emplace(diagnostic.where.text(), diagnostic.message.substr(prefixed ? prefix.size() : 0)).second;
+  });
+  return diagnostics;
 }
 
 std::vector<Diagnostic> with_locations(std::vector<Diagnostic> diagnostics, const Value& root) {

@@ -27,6 +27,9 @@ std::string render_diagnostics(const std::vector<Diagnostic>& diagnostics,
 /// [{file, line, column, path, message}]; file, line and column are null where they are not known.
 Json diagnostics_to_json(const std::vector<Diagnostic>& diagnostics);
 
+/// Leaves out what was said of the same place before, as of a value that several maps inherit.
+std::vector<Diagnostic> without_repeats(std::vector<Diagnostic> diagnostics);
+
 /// The diagnostics of an error that names key paths alone, as a plugin's, with the places of those
 /// paths in the file. The path is put before a message that does not name the key.
 std::vector<Diagnostic> with_locations(std::vector<Diagnostic> diagnostics, const Value& root);

@@ -92,8 +92,9 @@ class ValueBuilder final : public YAML::EventHandler {
   const std::vector<Diagnostic>& errors() const { return errors_; }
   /// The innermost list or map that has not ended.
   OpenCollection innermost() const {
-    if (open_.empty()) return {{places_.file(), 0, 0}, false, false};
-    return {open_.back().where, open_.back().is_map, open_.back().in_brackets};
+    if (open_.empty()) return {{places_.file(), 0, 0}, false, false, {places_.file(), 0, 0}};
+    const Frame& frame = open_.back();
+    return {frame.where, frame.is_map, frame.in_brackets, frame.key_where.known() ? frame.key_where : frame.where};
   }
 
  private:
@@ -262,7 +263,9 @@ Value parse_yaml(std::string_view raw, const std::string& name) {
   ValueBuilder builder(places);
   std::vector<Diagnostic> errors;
   try {
-    std::istringstream stream(text);
+    // The parser takes the end of the file for a closing quote, but only where the file ends with a line end. A last
+    // line that is a comment changes nothing else.
+    std::istringstream stream(text + "\n#");
     YAML::Parser parser(stream);
     while (parser.HandleNextDocument(builder)) {
     }

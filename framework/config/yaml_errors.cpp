@@ -65,6 +65,19 @@ std::string unclosed(bool is_map) {
                      is_map ? "map" : "list", is_map ? '}' : ']');
 }
 
+/// The quote that opens a string without end: the first one in the value of the last key.
+SourceLocation opening_quote(TextPlaces& places, const SourceLocation& last_key, const SourceLocation& end) {
+  if (!last_key.known()) return end;
+  for (auto number = static_cast<std::size_t>(last_key.line - 1); number < places.lines(); ++number) {
+    const std::string_view line = places.line(number);
+    const bool is_first = static_cast<std::int64_t>(number) + 1 == last_key.line;
+    const std::size_t from = is_first ? line.find(':', static_cast<std::size_t>(last_key.column - 1)) : 0;
+    const std::size_t quote = line.find_first_of("\"'", std::min(from, line.size()));
+    if (quote != std::string_view::npos) return places.at(number, quote);
+  }
+  return end;
+}
+
 /// Messages that need nothing but themselves and the text from the mark on.
 std::string reworded(const std::string& message, std::string_view rest_of_line) {
   if (message == msg::MAP_KEY) return "'?' is not expected here";
@@ -79,7 +92,7 @@ std::string reworded(const std::string& message, std::string_view rest_of_line) 
     return "this does not fit into the list above; look for a missing '- ' or wrong indentation";
   }
   if (message == msg::EOF_IN_SCALAR) {
-    return "the file ends inside a string; its closing quote is missing";
+    return "this string has no closing quote; it goes on to the end of the file";
   }
   if (message == msg::DOC_IN_SCALAR) {
     return "a string in quotes does not go on beyond '---' or '...'; its closing quote is missing";
@@ -110,7 +123,8 @@ Diagnostic syntax_error(const YAML::Exception& error, TextPlaces& places,
   if (unclosed_map || error.msg == msg::END_OF_SEQ_FLOW) {
     return {innermost.where, "", unclosed(unclosed_map)};
   }
-  const SourceLocation where = place_of(error.mark, places);
+  SourceLocation where = place_of(error.mark, places);
+  if (error.msg == msg::EOF_IN_SCALAR) where = opening_quote(places, innermost.last_key, where);
   if (error.msg == msg::MAP_VALUE) return {where, "", unexpected_colon(places, error.mark)};
   if (error.msg == msg::FLOW_END) return {where, "", unexpected_end(innermost)};
   return {where, "", reworded(error.msg, split_line(places, error.mark).second)};

@@ -13,6 +13,8 @@ struct OpenCollection {
   SourceLocation where;
   bool is_map;
   bool in_brackets;
+  /// Of the last key, or of the list or map itself.
+  SourceLocation last_key;
 };
 
 SourceLocation place_of(const YAML::Mark& mark, TextPlaces& places);

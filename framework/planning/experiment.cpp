@@ -4,6 +4,7 @@
 
 #include "config/check.h"
 #include "config/key_path.h"
+#include "config/render.h"
 #include "config/yaml.h"
 #include "modeldiff/dataset_params.h"
 #include "planning/sections.h"
@@ -65,14 +66,14 @@ void check_name(const Value& root, const std::string& name, std::vector<Diagnost
   constexpr std::string_view kAllowed = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.";
   if (!name.empty() && name.front() != '.' && name.find_first_not_of(kAllowed) == std::string::npos) return;
   errors.push_back({locate_key_path(root, "experiment"), "experiment",
-                    fmt::format("must be made of letters, digits, '-', '_' and '.', and not begin with '.'; got '{}'",
+                    fmt::format("experiment must be made of letters, digits, '-', '_' and '.', and not begin with '.'; got '{}'",
                                 name)});
 }
 
 /// Sections that stand on others.
 void check_sections(const Value& root, const Json& d, std::vector<Diagnostic>& errors) {
   const auto add = [&](const std::string& path, std::string message) {
-    errors.push_back({locate_key_path(root, path), path, std::move(message)});
+    errors.push_back(with_locations({{{}, path, std::move(message)}}, root).front());
   };
   const auto needs = [&](const char* section, const char* other) {
     const bool there = !d.at(section).is_null() && !d.at(section).empty();

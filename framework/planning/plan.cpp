@@ -6,6 +6,7 @@
 
 #include "config/semantic.h"
 #include "modeldiff/core/random.h"
+#include "planning/preconditions.h"
 #include "planning/sections.h"
 
 namespace modeldiff {
@@ -208,7 +209,7 @@ class PlanBuilder {
         cell.inputs["run " + name].push_back(add_run(name, role, other, {}, same_data ? subset : nullptr, replicate));
       }
     }
-    cell.after = {preflight_};
+    cell.after = {preflight_, split_};
     return add(std::move(cell));
   }
 
@@ -385,11 +386,6 @@ class PlanBuilder {
     const auto wanted = manifest->traits.value("needs", std::vector<std::string>{});
     const auto needs = [&](const char* what) { return std::find(wanted.begin(), wanted.end(), what) != wanted.end(); };
     const std::string path = fmt::format("evaluate[{}]", index);
-    const auto require = [&](bool there, const char* section) {
-      if (!there) {
-        throw ConfigError(path, fmt::format("evaluation '{}' needs the section '{}', which is missing", name, section));
-      }
-    };
     Cell cell;
     cell.kind = "evaluation";
     cell.label = fmt::format("evaluation {}", name);
@@ -406,18 +402,11 @@ class PlanBuilder {
         if (attribute_runs_[algorithm].empty()) attribute_runs_[algorithm] = {add_run(algorithm, "attribute", 0, {})};
         cell.inputs["runs " + algorithm] = attribute_runs_.at(algorithm);
       }
-      if (needs("scores")) {
-        require(attributions_.contains(algorithm), "attribute");
-        cell.inputs["attribution " + algorithm] = {attributions_.at(algorithm)};
-      }
+      if (needs("scores")) cell.inputs["attribution " + algorithm] = {attributions_.at(algorithm)};
       if (needs("subset_runs")) cell.inputs["measurements " + algorithm] = add_measurements(algorithm, value);
     }
-    if (needs("compare")) {
-      require(comparison_ != kNone, "compare");
-      cell.inputs["comparison"] = {comparison_};
-    }
+    if (needs("compare")) cell.inputs["comparison"] = {comparison_};
     if (needs("verify")) {
-      require(verification_ != kNone, "verify");
       cell.inputs["verification"] = {verification_};
       cell.inputs["selection"] = {selection_};
     }
@@ -482,6 +471,7 @@ Json identity_of(const Plan& plan, const Cell& cell) {
 
 Plan make_plan(const Experiment& experiment, const PluginRegistry& plugins, const DataSearch& data,
                DigestCache& digests) {
+  if (auto errors = unmet_preconditions(experiment, plugins, data); !errors.empty()) throw ConfigError(std::move(errors));
   return PlanBuilder(experiment, plugins, data, digests).build();
 }
 

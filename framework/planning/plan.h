@@ -54,7 +54,7 @@ struct Plan {
 /// What stands in the key of a cell, as text that can be compared: used by `why`.
 Json identity_of(const Plan& plan, const Cell& cell);
 
-/// @throws DataError when data that the experiment names is absent
+/// @throws ConfigError with all unmet_preconditions(); DataError when a file cannot be read
 Plan make_plan(const Experiment& experiment, const PluginRegistry& plugins, const DataSearch& data, DigestCache& digests);
 
 Json to_json(const Plan& plan);

@@ -36,6 +36,15 @@ TEST_CASE("only what a typing error explains is proposed") {
   CHECK_FALSE(nearest_name(std::string(100'000, 'a'), {std::string(100'000, 'a')}));
 }
 
+TEST_CASE("what a name is short for is proposed where only one name can be meant") {
+  CHECK(nearest_name("patch", {"colour", "patches"}) == "patches");
+  CHECK(nearest_name("minutes", {"cell_minutes", "memory_gib"}) == "cell_minutes");
+  CHECK(nearest_name("learning_rate", {"momentum", "lr"}) == "lr");
+  CHECK(nearest_name("fdr", {"runs", "false_discovery_rate"}) == "false_discovery_rate");
+  CHECK_FALSE(nearest_name("project", {"projection", "projection_kind"}));
+  CHECK_FALSE(nearest_name("at", {"attribute"}));
+}
+
 TEST_CASE("without a near name the valid ones are listed, not all of a long list") {
   CHECK(name_advice("xyz", {"alpha", "beta"}, "there are") == "; there are: alpha, beta");
   CHECK(name_advice("alhpa", {"alpha", "beta"}, "there are") == "; did you mean 'alpha'?");

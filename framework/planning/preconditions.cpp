@@ -1,0 +1,114 @@
+#include "planning/preconditions.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "config/key_path.h"
+#include "config/nearest.h"
+#include "config/render.h"
+#include "config/visit.h"
+
+namespace modeldiff {
+namespace {
+
+class Preconditions {
+ public:
+  Preconditions(const Experiment& experiment, const PluginRegistry& plugins)
+      : experiment_(experiment), plugins_(plugins) {}
+
+  void check_data(const DataSearch& data) {
+    const auto check = [&](const std::string& path, const FieldInfo& field, const Json& value) {
+      if (field.type != FieldInfo::Type::path || !value.is_string() || value.get<std::string>().empty()) return;
+      try {
+        data.resolve(value.get<std::string>());
+      } catch (const DataError& e) {
+        add(path, e.what());
+      }
+    };
+    visit_parameters(experiment_.description, experiment_schema(), plugins_, check);
+  }
+
+  void check_evaluations() {
+    constexpr std::pair<const char*, const char*> kSectionOfNeed[] = {
+        {"scores", "attribute"}, {"compare", "compare"}, {"verify", "verify"}};
+    const Json& evaluate = experiment_.description.at("evaluate");
+    for (std::size_t i = 0; i < evaluate.size(); ++i) {
+      const auto name = evaluate[i].at("plugin").get<std::string>();
+      const Json needs = plugins_.find("evaluations", name)->traits.value("needs", Json::array());
+      for (const auto& [need, section] : kSectionOfNeed) {
+        if (std::find(needs.begin(), needs.end(), need) == needs.end() || has_section(section)) continue;
+        add(join_index("evaluate", i),
+            fmt::format("evaluation '{}' needs the section '{}', which is missing", name, section));
+      }
+    }
+  }
+
+  void check_expectations() {
+    for (const Expectation& expectation : experiment_.expectations) {
+      if (std::string problem = absent_part(*split_key_path(expectation.path)); !problem.empty()) {
+        errors_.push_back({expectation.where, join_key("expect", expectation.path),
+                           fmt::format("expect: {}: {}", expectation.path, problem)});
+      }
+    }
+  }
+
+  std::vector<Diagnostic> errors() && { return std::move(errors_); }
+
+ private:
+  void add(const std::string& path, std::string message) {
+    errors_.push_back(with_locations({{{}, path, std::move(message)}}, experiment_.root).front());
+  }
+
+  bool has_section(const std::string& section) const {
+    const Json& value = experiment_.description.at(section);
+    return !value.is_null() && !value.empty();
+  }
+
+  /// Why the result will not have what a path begins with, or nothing.
+  std::string absent_part(const std::vector<std::string>& path) const {
+    static const std::vector<std::string> kParts = {"dataset", "split",  "algorithms", "attribute",
+                                                    "compare", "screen", "verify",     "evaluate"};
+    const std::string& part = path.front();
+    if (std::find(kParts.begin(), kParts.end(), part) == kParts.end()) {
+      return fmt::format("there is no '{}' in a result{}", part, name_advice(part, kParts, "there are"));
+    }
+    const std::string section = part == "screen" ? "propose" : part;
+    if (part != "dataset" && part != "split" && !has_section(section)) {
+      return fmt::format("the experiment has no section '{}'", section);
+    }
+    if (path.size() < 2 || (part != "algorithms" && part != "evaluate")) return "";
+    const std::vector<std::string> names = part == "algorithms" ? names_of_algorithms() : names_of_evaluations();
+    if (std::find(names.begin(), names.end(), path[1]) != names.end()) return "";
+    return fmt::format("there is no '{}' in '{}'{}", path[1], part, name_advice(path[1], names, "there are"));
+  }
+
+  std::vector<std::string> names_of_algorithms() const {
+    std::vector<std::string> names;
+    for (const auto& [name, algorithm] : experiment_.description.at("algorithms").items()) names.push_back(name);
+    return names;
+  }
+
+  std::vector<std::string> names_of_evaluations() const {
+    std::vector<std::string> names;
+    for (const Json& entry : experiment_.description.at("evaluate")) names.push_back(entry.at("plugin"));
+    return names;
+  }
+
+  const Experiment& experiment_;
+  const PluginRegistry& plugins_;
+  std::vector<Diagnostic> errors_;
+};
+
+}  // namespace
+
+std::vector<Diagnostic> unmet_preconditions(const Experiment& experiment, const PluginRegistry& plugins,
+                                            const DataSearch& data) {
+  Preconditions preconditions(experiment, plugins);
+  preconditions.check_data(data);
+  preconditions.check_evaluations();
+  preconditions.check_expectations();
+  return std::move(preconditions).errors();
+}
+
+}  // namespace modeldiff
