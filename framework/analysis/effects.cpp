@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 #include <map>
 #include <numeric>
 
@@ -15,7 +14,6 @@
 namespace modeldiff {
 namespace {
 
-constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 constexpr double kEquivalenceLevel = 0.05;
 /// Of the largest bound: below it a claim is not a sharper form of the largest one but another, smaller one.
 constexpr double kComparableBound = 0.5;

@@ -5,10 +5,10 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 #include <numeric>
 #include <vector>
 
+#include "analysis/statistics.h"
 #include "modeldiff/core/error.h"
 #include "modeldiff/core/random.h"
 #include "modeldiff/tensors.h"
@@ -16,7 +16,6 @@
 namespace modeldiff {
 namespace {
 
-constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 constexpr std::int64_t kSubsetDrawsDivisor = 10;
 
 /// Values in ascending order, so that ranks of any drawing of them take one pass.

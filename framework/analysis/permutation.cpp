@@ -21,8 +21,6 @@
 namespace modeldiff {
 namespace {
 
-/// Rows shorter than this share of the median length are dropped, as unit_rows() does.
-constexpr double kSmallestOfMedian = 1e-12;
 /// Relabelled residuals that are made in one pass over the runs' scores.
 constexpr std::int64_t kBatch = 8;
 constexpr std::int64_t kBatchBytes = std::int64_t{64} << 20;

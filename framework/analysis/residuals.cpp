@@ -9,8 +9,6 @@
 namespace modeldiff {
 namespace {
 
-constexpr double kSmallestOfMedian = 1e-12;
-
 void check_pair(const at::Tensor& a, const at::Tensor& b) {
   if (a.dim() != 2 || b.dim() != 2 || a.sizes() != b.sizes()) {
     throw ShapeError(fmt::format("scores of A and B must be two matrices [queries, training examples] of one shape, got {} and {}",

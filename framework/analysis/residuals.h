@@ -8,13 +8,16 @@
 /// arXiv:2211.12491). N queries, n training examples; a row is a query.
 namespace modeldiff {
 
+/// Rows shorter than this share of the median length have no direction.
+inline constexpr double kSmallestOfMedian = 1e-12;
+
 /// Two score matrices over the same queries, rows scaled to length 1, without the rows that have no direction.
 struct UnitRows {
   /// [N', n] each, the dtype of the scores.
   at::Tensor a, b;
   /// [N'] int64, ascending: the rows of the scores that are left.
   at::Tensor kept;
-  /// N - N': rows shorter than 1e-12 of the median length on either side, all-zero LASSO rows for instance.
+  /// N - N': rows shorter than kSmallestOfMedian allows on either side, all-zero LASSO rows for instance.
   std::int64_t dropped = 0;
 };
 

@@ -4,7 +4,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <limits>
 #include <span>
 
 #include "analysis/statistics.h"
@@ -14,7 +13,6 @@
 namespace modeldiff {
 namespace {
 
-constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 constexpr std::int64_t kTopQueries = 20;
 
 void check_list(const at::Tensor& weights, const at::Tensor& marks) {

@@ -15,8 +15,6 @@
 namespace modeldiff {
 namespace {
 
-constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
-
 double size_of(std::span<const double> values) { return static_cast<double>(values.size()); }
 
 double two_sided(double t, double degrees) {

@@ -2,12 +2,16 @@
 
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <span>
 #include <vector>
 
 /// Tests and intervals on plain numbers. The unit of replication is named by the caller: here it is "a value".
 /// Every draw comes from a seed.
 namespace modeldiff {
+
+/// What has no value: the mean of nothing, a class without images.
+inline constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 
 struct Interval {
   double estimate = 0;
