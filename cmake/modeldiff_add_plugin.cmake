@@ -44,8 +44,7 @@ function(modeldiff_add_plugin kind name)
   # builds of one version apart.
   target_link_options(${target} PRIVATE -Wl,-z,defs -Wl,--build-id)
   if(TARGET modeldiff_pch)
-    target_precompile_headers(${target} REUSE_FROM modeldiff_pch)
-    target_compile_options(${target} PRIVATE -Winvalid-pch)
+    modeldiff_torch_target(${target})
   endif()
 
   set(manifest ${CMAKE_CURRENT_BINARY_DIR}/${target}.manifest.json)
