@@ -151,7 +151,11 @@ class CellMaker {
 
   void report_failure(std::size_t index) {
     const Cell& failed = cell(index);
-    const auto fail = [&](const char* kind, const std::string& message, const std::string& path = {}) {
+    const auto fail = [&](const char* kind, std::string message, const std::string& path = {}) {
+      for (const std::string& problem : workspace_.set_aside_damaged(failed)) {
+        if (message.find(problem) == std::string::npos) message += "\n  " + problem;
+        message += "\n  It was set aside; run the experiment again and it is made anew.";
+      }
       link_.answer({{"failed", index}, {"kind", kind}, {"message", message}, {"path", path}});
     };
     try {

@@ -3,6 +3,8 @@
 #include <ATen/ATen.h>
 #include <fmt/format.h>
 
+#include <set>
+
 #include "engine/artifacts.h"
 #include "modeldiff/core/random.h"
 
@@ -33,14 +35,30 @@ std::size_t Workspace::input_count(const Cell& cell, const std::string& name) co
   return at == cell.inputs.end() ? 0 : at->second.size();
 }
 
-Artifact Workspace::open(const Cell& cell) const {
-  try {
-    return store_.open(cell.key);
-  } catch (const DataError& e) {
-    if (!store_.contains(cell.key)) throw;
-    store_.quarantine(cell.key, e.what());
-    throw DataError(fmt::format("{}\n  It was set aside; run the experiment again and it is made anew.", e.what()));
+Artifact Workspace::open(const Cell& cell) const { return store_.open(cell.key); }
+
+std::vector<std::string> Workspace::set_aside_damaged(const Cell& cell) const {
+  std::vector<std::string> problems;
+  std::set<std::size_t> seen;
+  std::vector<const Cell*> to_look_at{&cell};
+  while (!to_look_at.empty()) {
+    const Cell* reader = to_look_at.back();
+    to_look_at.pop_back();
+    for (const auto& [name, indices] : reader->inputs) {
+      for (const std::size_t index : indices) {
+        if (!seen.insert(index).second) continue;
+        const Cell& input = plan_.cells[index];
+        to_look_at.push_back(&input);
+        if (!store_.contains(input.key)) continue;
+        try {
+          store_.open(input.key).verify();
+        } catch (const DataError& e) {
+          if (store_.quarantine(input.key, e.what())) problems.emplace_back(e.what());
+        }
+      }
+    }
   }
+  return problems;
 }
 
 Artifact Workspace::input(const Cell& cell, const std::string& name, std::size_t index) const {

@@ -32,11 +32,14 @@ class Workspace final : public PluginFactory, public Resources {
   const Json& config(const Cell& cell) const { return plan_.configs[cell.config]; }
 
   /// The artifact that a cell reads under a name; with several, the `index`-th.
-  /// @throws DataError when it is absent or corrupt; a corrupt one is set aside, to be made again
+  /// @throws DataError when it is absent or corrupt
   Artifact input(const Cell& cell, const std::string& name, std::size_t index = 0) const;
   const Cell& input_cell(const Cell& cell, const std::string& name, std::size_t index = 0) const;
   std::size_t input_count(const Cell& cell, const std::string& name) const;
   Artifact open(const Cell& cell) const;
+  /// Reads every byte of all that a cell was made from, which a failure calls for: what is damaged is set aside, so that
+  /// the next run makes it anew. @return what was wrong with each
+  std::vector<std::string> set_aside_damaged(const Cell& cell) const;
 
   /// Mapped, and kept for the next cell.
   const Dataset& dataset(const Cell& reader, const std::string& input = "dataset");

@@ -59,8 +59,9 @@ class Bench {
     const ProgramRun plan =
         run_program({"plan", "experiment.yaml", "--json", "--plugin-path", plugins().string()}, folder());
     REQUIRE(plan.exit_code == 0);
+    const Json description = Json::parse(plan.out);
     std::string labels;
-    for (const Json& cell : Json::parse(plan.out).at("cells")) {
+    for (const Json& cell : description.at("cells")) {
       if (!cell.at("there").get<bool>()) labels += cell.at("label").get<std::string>() + "\n";
     }
     return labels;
