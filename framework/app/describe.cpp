@@ -3,16 +3,10 @@
 
 #include <set>
 
-#include <set>
-
 #include "app/verbs.h"
 #include "config/json_schema.h"
 #include "config/nearest.h"
 #include "config/parameter_docs.h"
-#include "config/render.h"
-#include "config/visit.h"
-#include "planning/preconditions.h"
-#include "plugin_host/trial.h"
 #include "config/render.h"
 #include "config/visit.h"
 #include "planning/preconditions.h"
@@ -99,35 +93,6 @@ void add_schema(CLI::App& app, const Globals& globals, int& exit_code) {
     exit_code = kDone;
   });
 }
-
-namespace {
-
-/// Every plugin that an experiment names, those of other experiments of a sweep once.
-std::vector<PluginUse> plugin_uses(const Experiment& experiment, const PluginCatalog& plugins, std::set<std::string>& known) {
-  std::vector<PluginUse> uses;
-  visit_parameters(experiment.description, experiment_schema(), plugins,
-                   [&](const std::string& path, const FieldInfo& field, const Json& value) {
-                     if (field.type != FieldInfo::Type::plugin || value.is_null()) return;
-                     if (!known.insert(path + canonical_text(value)).second) return;
-                     uses.push_back({path, field.plugin_kind, value});
-                   });
-  return uses;
-}
-
-/// What the file alone cannot tell: data that are not there, parameters that a plugin's constructor refuses.
-void check_beyond_schemas(const Globals& globals, const std::vector<Experiment>& experiments, PluginRegistry& plugins) {
-  std::set<std::string> known;
-  for (const Experiment& experiment : experiments) {
-    const DataSearch data = globals.data(std::filesystem::absolute(experiment.file).parent_path());
-    std::vector<Diagnostic> errors = unmet_preconditions(experiment, plugins, data);
-    TrialResult trial = try_plugins(plugins, plugin_uses(experiment, plugins, known));
-    for (Diagnostic& error : with_locations(std::move(trial.errors), experiment.root)) errors.push_back(std::move(error));
-    if (!errors.empty()) throw ConfigError(without_repeats(std::move(errors)));
-    if (!trial.failures.empty()) throw PluginError(fmt::format("{}", fmt::join(trial.failures, "\n")));
-  }
-}
-
-}  // namespace
 
 namespace {
 

@@ -60,7 +60,8 @@ TEST_CASE("a loss that is not finite is said with run, step and what to try; the
   CHECK_SAYS(run, "the training loss is");
   CHECK_SAYS(run, "try a lower `lr`");
   const std::vector<std::string> left = bench.left();
-  CHECK(std::none_of(left.begin(), left.end(), [](const std::string& label) { return label.starts_with("algorithm A"); }));
+  const auto is_of_a = [](const std::string& label) { return label.starts_with("algorithm A"); };
+  CHECK(std::none_of(left.begin(), left.end(), is_of_a));
 }
 
 TEST_CASE("a damaged artifact is set aside with a message, made anew by the next run, and nothing else is") {
@@ -70,7 +71,9 @@ TEST_CASE("a damaged artifact is set aside with a message, made anew by the next
   const std::string weights = content_of(artifact / "weights.safetensors");
   fs::remove_all(bench.artifact("evaluation accuracy"));  // it reads the weights
   SUBCASE("truncated") { cut(artifact / "weights.safetensors", 100); }
-  SUBCASE("a length that is wrong") { write_file(artifact / "weights.safetensors", std::string(8, '\xff') + weights.substr(8)); }
+  SUBCASE("a length that is wrong") {
+    write_file(artifact / "weights.safetensors", std::string(8, '\xff') + weights.substr(8));
+  }
   SUBCASE("a manifest that is no JSON") { cut(artifact / "manifest.json", 20); }
   const ProgramRun hurt = bench.run();
   CHECK(hurt.exit_code == 4);
@@ -117,7 +120,9 @@ TEST_CASE("a damaged image and a damaged archive are named") {
 TEST_CASE("a table with a cell that is no number is named with its line and column") {
   const Bench bench(experiment_on("{plugin: csv, path: table.csv, task: classification}"));
   std::string table = "a,b,label\n";
-  for (int i = 0; i < 60; ++i) table += std::to_string(i % 7) + "," + std::to_string(i) + "," + std::to_string(i % 2) + "\n";
+  for (int i = 0; i < 60; ++i) {
+    table += std::to_string(i % 7) + "," + std::to_string(i) + "," + std::to_string(i % 2) + "\n";
+  }
   write_file(bench.folder() / "table.csv", replaced(table, "3,31,1\n", "3,many,1\n"));
   const ProgramRun run = bench.run();
   CHECK(run.exit_code == 4);

@@ -7,9 +7,9 @@
 #include "run_program.h"
 
 /// Each folder of tests/bad_experiments/program holds an experiment file, the files it names, and expected.txt: the
-/// command line and what the program says to it; of a run its errors. Without a file arguments.txt (one argument a line)
-/// the command is `check experiment.yaml`; what only data can tell has the command `run`. MODELDIFF_UPDATE_GOLDEN=1 rewrites the
-/// expected texts, but never what a case is about: each must end with exit code 2.
+/// command line and what the program says to it; of a run its errors. Without a file arguments.txt (one argument a
+/// line) the command is `check experiment.yaml`; what only data can tell has the command `run`.
+/// MODELDIFF_UPDATE_GOLDEN=1 rewrites the expected texts, but never what a case is about: each must end with exit code 2.
 namespace modeldiff::test {
 namespace {
 

@@ -46,7 +46,9 @@ class Bench {
     REQUIRE(library.find(old) != std::string::npos);
     write_file(plugins() / "misbehaving.so", replaced(library, old, by));
   }
-  void add_plugin(const std::string& name = "misbehaving.so") const { fs::copy_file(MISBEHAVING_PLUGIN, plugins() / name); }
+  void add_plugin(const std::string& name = "misbehaving.so") const {
+    fs::copy_file(MISBEHAVING_PLUGIN, plugins() / name);
+  }
 
   ProgramRun run(const std::string& verb) const {
     std::vector<std::string> arguments{verb, "experiment.yaml", "--plugin-path", plugins().string()};
@@ -111,7 +113,8 @@ TEST_CASE("a plugin that cannot be loaded is named with the reason before anythi
   }
   SUBCASE("with a function that is nowhere") {
     bench.add_patched("_ZN9modeldiff10EvaluationD2Ev", "_ZN9modeldiff10EvaluationD9Ev");
-    refused({"plugin 'misbehaving' of kind 'evaluations', version 0.3", "undefined symbol: _ZN9modeldiff10EvaluationD9Ev"});
+    refused({"plugin 'misbehaving' of kind 'evaluations', version 0.3",
+             "undefined symbol: _ZN9modeldiff10EvaluationD9Ev"});
   }
 }
 
