@@ -12,8 +12,8 @@ Console::Console(ColourChoice colour, bool quiet, int) : quiet_(quiet) {
   const char* terminal = std::getenv("TERM");
   live_ = ::isatty(STDERR_FILENO) && !(terminal && std::string_view(terminal) == "dumb");
   const char* no_colour = std::getenv("NO_COLOR");
-  colour_ = colour == ColourChoice::always ||
-            (colour == ColourChoice::automatic && live_ && !(no_colour && *no_colour));
+  colour_ =
+      colour == ColourChoice::always || (colour == ColourChoice::automatic && live_ && !(no_colour && *no_colour));
 }
 
 void Console::result(std::string_view line) const {
@@ -38,7 +38,8 @@ std::string bytes_text(double bytes) {
     bytes /= 1000;
     ++unit;
   }
-  return unit == 0 || bytes >= 100 ? fmt::format("{:.0f} {}", bytes, kUnits[unit]) : fmt::format("{:.1f} {}", bytes, kUnits[unit]);
+  return unit == 0 || bytes >= 100 ? fmt::format("{:.0f} {}", bytes, kUnits[unit])
+                                   : fmt::format("{:.1f} {}", bytes, kUnits[unit]);
 }
 
 std::string duration_text(double seconds) {

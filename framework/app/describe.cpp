@@ -76,15 +76,18 @@ void add_describe(CLI::App& app, const Globals& globals, int& exit_code) {
     std::string kind, name;
   };
   auto arguments = std::make_shared<Arguments>();
-  CLI::App* verb = app.add_subcommand("describe", "Print the plugins there are, or the parameters of one");
-  verb->add_option("kind", arguments->kind, "datasets, models, algorithms, attributors, proposers or evaluations");
-  verb->add_option("name", arguments->name, "A plugin of that kind");
+  CLI::App* verb = with_example(app.add_subcommand("describe", "Print the plugins there are, or the parameters of one"),
+                                "modeldiff describe algorithms sgd");
+  verb->add_option("kind", arguments->kind, "The kind of plugin")
+      ->type_name(fmt::format("{}", fmt::join(kPluginKinds, "|")));
+  verb->add_option("name", arguments->name, "A plugin of that kind")->type_name("NAME");
   verb->callback([=, &globals, &exit_code] { exit_code = describe(globals, arguments->kind, arguments->name); });
 }
 
 void add_schema(CLI::App& app, const Globals& globals, int& exit_code) {
   auto markdown = std::make_shared<bool>(false);
-  CLI::App* verb = app.add_subcommand("schema", "Print the JSON Schema of experiment files, for editors");
+  CLI::App* verb = with_example(app.add_subcommand("schema", "Print the JSON Schema of experiment files, for editors"),
+                                "modeldiff schema > modeldiff.schema.json");
   verb->add_flag("--markdown", *markdown, "The reference of all keys as Markdown instead");
   verb->callback([=, &globals, &exit_code] {
     const PluginRegistry plugins = globals.plugins();
@@ -126,7 +129,8 @@ void check_beyond_schemas(const Globals& globals, const std::vector<Experiment>&
 void add_check(CLI::App& app, const Globals& globals, int& exit_code) {
   auto arguments = std::make_shared<ExperimentArguments>();
   auto print = std::make_shared<bool>(false);
-  CLI::App* verb = app.add_subcommand("check", "Check an experiment file without running anything");
+  CLI::App* verb = with_example(app.add_subcommand("check", "Check an experiment file without running anything"),
+                                "modeldiff check experiments/quickstart.yaml --resolved");
   arguments->add_to(*verb);
   verb->add_flag("--resolved", *print, "Print the complete description, with all defaults");
   verb->callback([=, &globals, &exit_code] {

@@ -1,6 +1,10 @@
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <cctype>
+
 #include "app/verbs.h"
+#include "modeldiff/core/hash.h"
 #include "modeldiff/plugin.h"
 
 namespace modeldiff {
@@ -33,12 +37,40 @@ std::vector<std::filesystem::path> Globals::preset_folders() const {
   return folder.empty() ? std::vector<std::filesystem::path>{} : std::vector{folder};
 }
 
+Plan Globals::plan(const Experiment& experiment, const PluginRegistry& plugins, const Store& of_store) const {
+  DigestCache digests(of_store.root() / "cache" / "digests.jsonl");
+  return make_plan(experiment, plugins, data(std::filesystem::absolute(experiment.file).parent_path()), digests);
+}
+
+std::filesystem::path plan_file(const Store& store, const std::string& experiment) {
+  std::string folder = experiment;
+  std::replace_if(
+      folder.begin(), folder.end(),
+      [](unsigned char c) { return !std::isalnum(c) && c != '-' && c != '_' && c != '.'; }, '-');
+  if (folder.size() > 100) folder.resize(100);
+  if (folder != experiment) folder += "-" + sha256(experiment).substr(0, 8);
+  return store.run_folder(folder) / "plan.json";
+}
+
+CLI::App* with_example(CLI::App* verb, const std::string& example) {
+  verb->footer("Example:\n  " + example + "\nOptions of every verb: modeldiff --help");
+  return verb;
+}
+
 void ExperimentArguments::add_to(CLI::App& verb) {
   verb.add_option("experiment", file, "The experiment file (YAML)")->required()->type_name("FILE");
+  add_options_to(verb);
+}
+
+void ExperimentArguments::add_options_to(CLI::App& verb) {
   verb.add_option("--set", options.overrides, "Replace a value: --set algorithms.A.lr=0.05 (repeatable)")
-      ->type_name("PATH=VALUE")->take_all()->allow_extra_args(false);
+      ->type_name("PATH=VALUE")
+      ->take_all()
+      ->allow_extra_args(false);
   verb.add_option("--sweep", options.sweeps, "One experiment for each value: --sweep seed=0..9 (repeatable)")
-      ->type_name("PATH=VALUES")->take_all()->allow_extra_args(false);
+      ->type_name("PATH=VALUES")
+      ->take_all()
+      ->allow_extra_args(false);
 }
 
 std::vector<Experiment> ExperimentArguments::load(const Globals& globals, const PluginCatalog& plugins) const {

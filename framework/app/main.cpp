@@ -4,15 +4,17 @@
 #include <exception>
 #include <map>
 
+#include "app/advice.h"
 #include "app/verbs.h"
-#include "config/nearest.h"
 #include "config/render.h"
 #include "modeldiff/core/error.h"
 
 namespace modeldiff {
 namespace {
 
-constexpr AddVerb kVerbs[] = {add_run, add_plan, add_check, add_describe, add_why, add_schema};
+constexpr AddVerb kVerbs[] = {add_run,   add_plan, add_check,  add_why,      add_report,
+                              add_show,  add_diff, add_new,    add_describe, add_schema,
+                              add_store, add_data, add_worker, add_doctor,   add_completion};
 
 void print_config_error(const ConfigError& error, const Globals& globals) {
   if (globals.json) {
@@ -30,32 +32,30 @@ int fail(const Globals& globals, const char* kind, const std::string& message, i
   return code;
 }
 
-/// What a person most likely meant when a verb is unknown.
-std::string verb_advice(const CLI::App& app, int count, char** arguments) {
-  std::vector<std::string> verbs;
-  for (const CLI::App* verb : app.get_subcommands({})) verbs.push_back(verb->get_name());
-  for (int i = 1; i < count; ++i) {
-    const std::string word = arguments[i];
-    if (word.starts_with("-")) continue;
-    if (const auto near = nearest_name(word, verbs)) return fmt::format("; did you mean '{}'?", *near);
-    break;
-  }
-  return "; modeldiff --help lists the verbs";
-}
-
 int run_main(int count, char** arguments) {
   Globals globals;
   globals.program = std::filesystem::read_symlink("/proc/self/exe");
-  CLI::App app("Compares the ways models come to be: which training data each learning algorithm uses, where they differ, "
-               "and the counterfactual proof.", "modeldiff");
+  CLI::App app(
+      "Compares the ways models come to be: which training data each learning algorithm uses, where they differ, "
+      "and the counterfactual proof.",
+      "modeldiff");
   app.require_subcommand(1);
   app.fallthrough();
   app.set_version_flag("--version", MODELDIFF_VERSION);
   app.add_option("--store", globals.store, "Folder of artifacts")->capture_default_str()->envname("MODELDIFF_STORE");
-  app.add_option("--plugin-path", globals.plugin_folders, "More folders with plugins (repeatable)")->type_name("FOLDER")->take_all()->allow_extra_args(false);
-  app.add_option("--data", globals.data_folders, "More folders with data, before MODELDIFF_DATA (repeatable)")->type_name("FOLDER")->take_all()->allow_extra_args(false);
-  const std::map<std::string, ColourChoice> colours{{"auto", ColourChoice::automatic}, {"always", ColourChoice::always}, {"never", ColourChoice::never}};
-  app.add_option("--color", globals.colour, "auto, always or never")->transform(CLI::CheckedTransformer(colours))->type_name("WHEN");
+  app.add_option("--plugin-path", globals.plugin_folders, "More folders with plugins (repeatable)")
+      ->type_name("FOLDER")
+      ->take_all()
+      ->allow_extra_args(false);
+  app.add_option("--data", globals.data_folders, "More folders with data, before MODELDIFF_DATA (repeatable)")
+      ->type_name("FOLDER")
+      ->take_all()
+      ->allow_extra_args(false);
+  const std::map<std::string, ColourChoice> colours{
+      {"auto", ColourChoice::automatic}, {"always", ColourChoice::always}, {"never", ColourChoice::never}};
+  app.add_option("--color", globals.colour, "Colours on a terminal")
+      ->transform(CLI::CheckedTransformer(colours).description(""))
+      ->type_name("auto|always|never");
   app.add_flag("-q,--quiet", globals.quiet, "Only results and errors");
   app.add_flag("--json", globals.json, "Results and errors as JSON");
   int exit_code = kDone;
@@ -68,8 +68,9 @@ int run_main(int count, char** arguments) {
   } catch (const CLI::CallForVersion& e) {
     return app.exit(e);
   } catch (const CLI::ParseError& e) {
-    const bool no_verb = app.get_subcommands().empty();
-    return fail(globals, "usage", e.what() + (no_verb ? verb_advice(app, count, arguments) : std::string()), kUsage);
+    return fail(globals, "usage", usage_error(app, e, count, arguments), kUsage);
+  } catch (const UsageError& e) {
+    return fail(globals, "usage", e.what(), kUsage);
   } catch (const ConfigError& e) {
     print_config_error(e, globals);
     return kUsage;

@@ -4,13 +4,12 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-#include <algorithm>
+#include "app/table.h"
 
 namespace modeldiff {
 namespace {
 
-constexpr std::chrono::milliseconds kLiveInterval(100);
-constexpr std::chrono::seconds kPlainInterval(30);
+constexpr std::chrono::milliseconds kLiveInterval(100), kPlainInterval(30'000);
 
 std::size_t terminal_width() {
   winsize size{};
@@ -21,9 +20,18 @@ std::size_t terminal_width() {
 
 RunProgress::RunProgress(const Console& console, const Plan& plan, const std::vector<bool>& done, Durations& durations,
                          int workers)
-    : console_(console), plan_(plan), durations_(durations), workers_(workers), done_(done),
-      start_(std::chrono::steady_clock::now()), last_draw_(start_) {
-  total_ = static_cast<std::size_t>(std::count(done.begin(), done.end(), false));
+    : console_(console),
+      plan_(plan),
+      durations_(durations),
+      workers_(workers),
+      left_(durations.group_count(), 0),
+      start_(std::chrono::steady_clock::now()),
+      last_draw_(start_) {
+  for (std::size_t cell = 0; cell < done.size(); ++cell) {
+    if (done[cell]) continue;
+    ++total_;
+    ++left_[durations.group_index(cell)];
+  }
 }
 
 RunProgress::~RunProgress() {
@@ -42,14 +50,16 @@ void RunProgress::on_event(const PoolEvent& event) {
       current_ = event.text.empty() ? cell.label : fmt::format("{}: {}", cell.label, event.text);
       break;
     case PoolEvent::Kind::done:
-      running_.erase(event.cell);
-      done_[event.cell] = true;
+      settle(event.cell);
       ++made_;
-      durations_.add(plan_, cell, event.seconds);
+      durations_.add(event.cell, event.seconds);
+      break;
+    case PoolEvent::Kind::found:
+      settle(event.cell);
+      ++made_;
       break;
     case PoolEvent::Kind::failed:
-      running_.erase(event.cell);
-      done_[event.cell] = true;
+      settle(event.cell);
       clear_line();
       console_.note(fmt::format("{} {}\n  {}", console_.red("failed:"), cell.label, event.text));
       break;
@@ -61,37 +71,41 @@ void RunProgress::on_event(const PoolEvent& event) {
     case PoolEvent::Kind::worker_lost:
       break;
   }
-  draw(false);
+  draw();
 }
 
-void RunProgress::draw(bool final_line) {
+void RunProgress::settle(std::size_t cell) {
+  running_.erase(cell);
+  --left_[durations_.group_index(cell)];
+}
+
+std::string RunProgress::estimate() const {
+  double seconds = 0;
+  bool unknown = false;
+  for (std::size_t group = 0; group < left_.size(); ++group) {
+    if (left_[group] == 0) continue;
+    const std::optional<double> each = durations_.of_group(group);
+    unknown = unknown || !each;
+    seconds += each.value_or(0) * static_cast<double>(left_[group]);
+  }
+  for (const auto& [cell, share] : running_) seconds -= durations_.of(cell).value_or(0) * share;
+  if (made_ == 0 && unknown) return "";
+  return fmt::format(", {} {} left", unknown ? "at least" : "about", duration_text(seconds / workers_));
+}
+
+void RunProgress::draw() {
   const auto now = std::chrono::steady_clock::now();
-  const bool due = console_.live() ? now - last_draw_ >= kLiveInterval : now - last_draw_ >= kPlainInterval;
-  if (console_.quiet() || (!due && !final_line)) return;
+  const bool due = now - last_draw_ >= (console_.live() ? kLiveInterval : kPlainInterval);
+  if (console_.quiet() || !due) return;
   last_draw_ = now;
-  double known = 0, unknown = 0;
-  for (std::size_t i = 0; i < done_.size(); ++i) {
-    if (done_[i]) continue;
-    const auto running = running_.find(i);
-    const double left = running == running_.end() ? 1 : 1 - running->second;
-    if (const auto seconds = durations_.of(plan_, plan_.cells[i])) {
-      known += *seconds * left;
-    } else {
-      unknown += 1;
-    }
-  }
   const double elapsed = std::chrono::duration<double>(now - start_).count();
-  std::string line = fmt::format("{}/{} cells, {}", made_, total_, duration_text(elapsed));
-  if (made_ > 0 || unknown == 0) {
-    line += fmt::format(", {}{} left", unknown > 0 ? "at least " : "about ", duration_text(known / workers_));
-  }
+  std::string line = fmt::format("{}/{} cells, {}{}", made_, total_, duration_text(elapsed), estimate());
   if (!current_.empty()) line += "  " + current_;
   if (!console_.live()) {
     console_.note(line);
     return;
   }
-  if (line.size() >= terminal_width()) line.resize(terminal_width() - 1);
-  console_.error(fmt::format("\r\x1b[K{}", line));
+  console_.error(fmt::format("\r\x1b[K{}", shortened(std::move(line), terminal_width() - 1)));
   drawn_ = true;
 }
 

@@ -3,6 +3,7 @@
 #include <CLI/CLI.hpp>
 #include <filesystem>
 #include <memory>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -25,6 +26,12 @@ enum ExitCode : int {
   kInterrupted = 130,
 };
 
+/// What was asked for does not exist or makes no sense; exit code 2.
+class UsageError : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
 /// What stands before or after any verb.
 struct Globals {
   std::filesystem::path program;  // this executable
@@ -39,7 +46,14 @@ struct Globals {
   PluginRegistry plugins() const;
   DataSearch data(const std::filesystem::path& experiment_folder) const;
   std::vector<std::filesystem::path> preset_folders() const;
+  /// The cells of an experiment, with the data as this machine has them.
+  Plan plan(const Experiment& experiment, const PluginRegistry& plugins, const Store& store) const;
+  /// The program that loads torch and plugins.
+  std::filesystem::path worker() const { return program.parent_path() / "modeldiff-worker"; }
 };
+
+/// Where the last plan of an experiment stands; one of a sweep's has a folder of its own.
+std::filesystem::path plan_file(const Store& store, const std::string& experiment);
 
 /// Options of every verb that reads an experiment file.
 struct ExperimentArguments {
@@ -47,8 +61,13 @@ struct ExperimentArguments {
   ExperimentOptions options;
 
   void add_to(CLI::App& verb);
+  /// Without the file itself.
+  void add_options_to(CLI::App& verb);
   std::vector<Experiment> load(const Globals& globals, const PluginCatalog& plugins) const;
 };
+
+/// Adds a line that can be typed as it stands to the verb's help. @return the verb
+CLI::App* with_example(CLI::App* verb, const std::string& example);
 
 /// @param exit_code set when the verb has run
 using AddVerb = void (*)(CLI::App& app, const Globals& globals, int& exit_code);
@@ -59,5 +78,14 @@ void add_check(CLI::App& app, const Globals& globals, int& exit_code);
 void add_describe(CLI::App& app, const Globals& globals, int& exit_code);
 void add_schema(CLI::App& app, const Globals& globals, int& exit_code);
 void add_why(CLI::App& app, const Globals& globals, int& exit_code);
+void add_report(CLI::App& app, const Globals& globals, int& exit_code);
+void add_show(CLI::App& app, const Globals& globals, int& exit_code);
+void add_diff(CLI::App& app, const Globals& globals, int& exit_code);
+void add_store(CLI::App& app, const Globals& globals, int& exit_code);
+void add_data(CLI::App& app, const Globals& globals, int& exit_code);
+void add_doctor(CLI::App& app, const Globals& globals, int& exit_code);
+void add_worker(CLI::App& app, const Globals& globals, int& exit_code);
+void add_completion(CLI::App& app, const Globals& globals, int& exit_code);
+void add_new(CLI::App& app, const Globals& globals, int& exit_code);
 
 }  // namespace modeldiff

@@ -8,14 +8,20 @@
 #include <string>
 #include <vector>
 
+#include "engine/doctor.h"
 #include "engine/worker.h"
 #include "modeldiff/plugin.h"
 #include "store/file_io.h"
 
 /// modeldiff-worker STORE PLAN [PLUGIN_FOLDER...]: the part of the program that loads torch and plugins. It is started
 /// by `modeldiff run`; see workers/protocol.h for what is said on its standard input and output.
+/// modeldiff-worker --doctor: prints torch_facts().
 int main(int count, char** arguments) {
   using namespace modeldiff;
+  if (count == 2 && std::string(arguments[1]) == "--doctor") {
+    std::puts(torch_facts().dump().c_str());
+    return 0;
+  }
   if (count < 3) {
     std::fputs("modeldiff-worker is started by `modeldiff run`: modeldiff-worker STORE PLAN [PLUGIN_FOLDER...]\n", stderr);
     return 2;

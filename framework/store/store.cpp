@@ -19,6 +19,7 @@ namespace fs = std::filesystem;
 
 constexpr std::size_t kKeyDigits = 64;
 constexpr std::size_t kShardDigits = 2;
+constexpr const char* kPlan = "plan.json";
 
 /// The entries of a folder by name; none when it is absent.
 std::vector<fs::path> entries_of(const fs::path& folder) {
@@ -47,19 +48,47 @@ void collect_keys(const Json& value, std::set<std::string>& keys) {
   }
 }
 
+std::set<std::string> keys_of_plan(const fs::path& plan) {
+  const Json value = Json::parse(read_text(plan), nullptr, /*allow_exceptions=*/false);
+  if (value.is_discarded()) {
+    throw DataError(fmt::format("'{}' is not JSON, so what it needs is unknown; nothing was removed", plan.string()));
+  }
+  std::set<std::string> keys;
+  collect_keys(value, keys);
+  return keys;
+}
+
 std::set<std::string> planned_keys(const fs::path& runs) {
   std::set<std::string> keys;
   for (const fs::path& run : entries_of(runs)) {
-    const fs::path plan = run / "plan.json";
-    if (!fs::exists(plan)) continue;
-    const Json value = Json::parse(read_text(plan), nullptr, /*allow_exceptions=*/false);
-    if (value.is_discarded()) {
-      throw DataError(fmt::format("'{}' is not JSON, so what it needs is unknown; nothing was removed", plan.string()));
-    }
-    collect_keys(value, keys);
+    if (fs::exists(run / kPlan)) keys.merge(keys_of_plan(run / kPlan));
   }
   return keys;
 }
+
+/// What the plans name that processes are at work on; each plan is read once.
+class KeysInUse {
+ public:
+  explicit KeysInUse(fs::path temporary) : temporary_(std::move(temporary)) {}
+
+  const std::set<std::string>& now() {
+    for (const fs::path& folder : entries_of(temporary_)) {
+      if (layout::owner_of(folder.filename().string()) == layout::Owner::dead) continue;
+      if (!fs::exists(folder / kPlan) || !seen_.insert(folder).second) continue;
+      try {
+        keys_.merge(keys_of_plan(folder / kPlan));
+      } catch (const DataError&) {
+        if (fs::exists(folder / kPlan)) throw;  // else its process has just ended
+      }
+    }
+    return keys_;
+  }
+
+ private:
+  fs::path temporary_;
+  std::set<fs::path> seen_;
+  std::set<std::string> keys_;
+};
 
 bool is_older_than(const fs::path& path, std::chrono::seconds age) {
   std::error_code error;
@@ -102,6 +131,17 @@ fs::path Store::run_folder(const std::string& experiment) const {
   const fs::path folder = root_ / "runs" / experiment;
   create_folders(folder);
   return folder;
+}
+
+PlanInUse Store::use_plan(std::string_view text) const {
+  const fs::path folder = root_ / "tmp" / layout::temporary_name();
+  create_folders(folder);
+  write_text_atomically(folder / kPlan, text);
+  return PlanInUse(folder / kPlan);
+}
+
+PlanInUse::~PlanInUse() {
+  if (!file_.empty()) remove_quietly(file_.parent_path());
 }
 
 bool Store::contains(const Key& key) const {
@@ -199,10 +239,16 @@ std::vector<StoreProblem> Store::verify_all(const std::function<void(std::int64_
 }
 
 GcReport Store::gc(const GcOptions& options) const {
-  const std::set<std::string> planned = planned_keys(root_ / "runs");
+  std::set<std::string> planned;
+  if (options.keep) {
+    for (const Key& key : *options.keep) planned.insert(key.text());
+  } else {
+    planned = planned_keys(root_ / "runs");
+  }
+  KeysInUse in_use(root_ / "tmp");
   GcReport report;
   for (ArtifactSummary& artifact : list()) {
-    if (planned.count(artifact.key.text())) {
+    if (planned.count(artifact.key.text()) || in_use.now().count(artifact.key.text())) {
       ++report.kept;
       continue;
     }

@@ -6,8 +6,10 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "modeldiff/core/json.h"
@@ -122,6 +124,8 @@ struct StoreProblem {
 struct GcOptions {
   /// Says what would go, and removes nothing.
   bool dry_run = false;
+  /// Keeps these instead of what stands in runs/*/plan.json.
+  std::optional<std::set<Key>> keep;
   /// Temporary folders of other machines are swept when they are older than this.
   std::chrono::seconds foreign_tmp_age = std::chrono::hours(7 * 24);
 };
@@ -133,6 +137,21 @@ struct GcReport {
   std::int64_t quarantined = 0;
   /// Of all that went, or would go.
   std::uint64_t bytes = 0;
+};
+
+/// A plan that a process is at work on: until it is let go, or its process ends, gc keeps what it names.
+class PlanInUse {
+ public:
+  PlanInUse(PlanInUse&& other) noexcept : file_(std::exchange(other.file_, {})) {}
+  PlanInUse& operator=(PlanInUse&&) = delete;
+  ~PlanInUse();
+
+  const std::filesystem::path& file() const { return file_; }
+
+ private:
+  friend class Store;
+  explicit PlanInUse(std::filesystem::path file) : file_(std::move(file)) {}
+  std::filesystem::path file_;
 };
 
 class Publication;
@@ -149,7 +168,12 @@ class Store {
   /// runs/<experiment>, made when absent. @throws ConfigError on a name that is no folder name
   std::filesystem::path run_folder(const std::string& experiment) const;
 
+  /// Says to other processes what this one needs. @param text JSON that names the keys
+  PlanInUse use_plan(std::string_view text) const;
+
   bool contains(const Key& key) const;
+  /// All keys there are, sorted.
+  std::vector<Key> keys() const;
   /// @throws DataError when it is absent or corrupt: then quarantine() it, and it is made again
   Artifact open(const Key& key) const;
   /// @param description what the artifact is; must hold a string `kind`
@@ -170,13 +194,12 @@ class Store {
   std::map<std::string, KindUsage> usage() const;
   /// Reads every byte of every artifact. @param progress (done, total), may be empty
   std::vector<StoreProblem> verify_all(const std::function<void(std::int64_t, std::int64_t)>& progress = {}) const;
-  /// Removes artifacts whose key stands in no runs/*/plan.json, quarantined ones and dead temporary folders.
+  /// Removes artifacts whose key stands in no runs/*/plan.json and no plan in use, quarantined ones and dead temporary
+  /// folders.
   /// @throws DataError when a plan cannot be read: then nothing is removed
   GcReport gc(const GcOptions& options = {}) const;
 
  private:
-  std::vector<Key> keys() const;
-
   std::filesystem::path root_;
 };
 

@@ -151,17 +151,33 @@ std::vector<std::size_t> WorkerPool::take_batch() {
   return batch;
 }
 
+/// What another process made meanwhile is settled instead of handed out, and may make other cells ready.
+std::vector<std::size_t> WorkerPool::take_batch_to_make() {
+  while (true) {
+    std::vector<std::size_t> batch = take_batch();
+    if (batch.empty() || !options_.made_elsewhere) return batch;
+    const auto found = std::stable_partition(batch.begin(), batch.end(),
+                                             [&](std::size_t cell) { return !options_.made_elsewhere(cell); });
+    for (auto at = found; at != batch.end(); ++at) {
+      ++result_.found;
+      settle(*at);
+      on_event_({PoolEvent::Kind::found, *at, 1, 0, {}});
+    }
+    batch.erase(found, batch.end());
+    if (!batch.empty()) return batch;
+  }
+}
+
 void WorkerPool::assign(Worker& worker) {
-  const std::vector<std::size_t> batch = take_batch();
+  const std::vector<std::size_t> batch = take_batch_to_make();
   if (batch.empty()) return;
   worker.batch.assign(batch.begin(), batch.end());
   worker.started = Clock::now();
   write_line(worker.to, {{"do", batch}});  // a worker that has gone is noticed when its output closes
 }
 
-void WorkerPool::finish(std::size_t cell) {
+void WorkerPool::settle(std::size_t cell) {
   settled_[cell] = true;
-  ++result_.done;
   for (const std::size_t next : dependents_[cell]) {
     if (--missing_[next] == 0 && !settled_[next]) ready_.insert(next);
   }
@@ -209,7 +225,8 @@ void WorkerPool::handle(Worker& worker, const Json& message) {
     double& mean = group_seconds_[cells_[cell].group];
     mean = mean > 0 ? 0.7 * mean + 0.3 * seconds : std::max(seconds, 1e-6);
     result_.nondeterministic += message.value("outcome", "") == "nondeterminism";
-    finish(cell);
+    ++result_.done;
+    settle(cell);
     on_event_({PoolEvent::Kind::done, cell, 1, seconds, message.value("outcome", "")});
   } else if (message.contains("failed")) {
     fail({cell, message.value("kind", "internal"), message.value("message", ""), message.value("path", ""),

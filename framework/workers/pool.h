@@ -32,6 +32,8 @@ struct PoolOptions {
   int workers = 1;
   std::chrono::duration<double> cell_limit = std::chrono::hours(1);
   bool stop_on_failure = false;
+  /// Asked before a cell is handed out: whether another process has made it meanwhile. May be empty.
+  std::function<bool(std::size_t)> made_elsewhere;
 };
 
 struct CellFailure {
@@ -44,7 +46,7 @@ struct CellFailure {
 
 /// What happened, for progress and records.
 struct PoolEvent {
-  enum class Kind { started, progress, done, failed, retried, worker_lost };
+  enum class Kind { started, progress, done, found, failed, retried, worker_lost };
   Kind kind = Kind::started;
   std::size_t cell = 0;
   double share = 0;
@@ -57,6 +59,8 @@ struct PoolResult {
   /// Not made because a cell they need failed.
   std::vector<std::size_t> blocked;
   std::int64_t done = 0;
+  /// Made by another process meanwhile.
+  std::int64_t found = 0;
   std::int64_t nondeterministic = 0;
   bool interrupted = false;
 };
@@ -79,9 +83,10 @@ class WorkerPool {
   void start_worker();
   void assign(Worker& worker);
   std::vector<std::size_t> take_batch();
+  std::vector<std::size_t> take_batch_to_make();
   void receive(Worker& worker);
   void handle(Worker& worker, const Json& message);
-  void finish(std::size_t cell);
+  void settle(std::size_t cell);
   void fail(CellFailure failure);
   void block_dependents(std::size_t cell);
   void lose(Worker& worker, const std::string& kind, const std::string& how);

@@ -19,9 +19,7 @@ const std::string kFile = std::string(MODELDIFF_SOURCE_DIR) + "/experiments/quic
 /// The finished quickstart in a folder of its own.
 class StoreCopy {
  public:
-  StoreCopy() {
-    fs::copy(kQuickstart / ".modeldiff", scratch_.path() / ".modeldiff", fs::copy_options::recursive);
-  }
+  StoreCopy() { fs::copy(kQuickstart / ".modeldiff", scratch_.path() / ".modeldiff", fs::copy_options::recursive); }
 
   const fs::path& folder() const { return scratch_.path(); }
   ProgramRun run(const std::vector<std::string>& arguments) const { return run_program(arguments, folder()); }
@@ -220,7 +218,8 @@ TEST_CASE("doctor finds torch, measures both precisions and has a line for each 
   CHECK(doctor.exit_code == 0);
   const Json facts = Json::parse(doctor.out).at("facts");
   CHECK(holds(facts.at("torch").at("torch"), "2."));
-  const double full = facts.at("torch").at("gflops").at("float32"), half = facts.at("torch").at("gflops").at("bfloat16");
+  const double full = facts.at("torch").at("gflops").at("float32"),
+               half = facts.at("torch").at("gflops").at("bfloat16");
   CHECK(full > 0);
   CHECK(half > 0);
   CHECK(facts.at("precision") == (half > full ? "bfloat16" : "float32"));
