@@ -39,7 +39,7 @@ TEST_CASE("no examples are none") { CHECK(Examples().size() == 0); }
 TEST_CASE("facts survive the way through JSON") {
   const DataFacts facts{.name = "birds", .task = Task::regression, .input_shape = {3, 8, 9}, .outputs = 2,
                         .class_names = {"a", "b"}, .groups = {"land", "sea"}, .mean = {0.5f}, .deviation = {0.25f},
-                        .fill = {0.1f, 0.2f, 0.3f}, .source = "drawn", .planted = {{"class", 3}}};
+                        .fill = {0.1f, 0.2f, 0.3f}, .planted = {{"class", 3}}, .source = "drawn"};
   const DataFacts back = data_facts_from_json(Json::parse(to_json(facts).dump()));
   CHECK(to_json(back) == to_json(facts));
   CHECK(back.task == Task::regression);

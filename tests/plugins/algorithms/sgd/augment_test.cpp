@@ -15,7 +15,7 @@ namespace {
 
 using testing::same_bytes;
 
-constexpr std::uint64_t kSeed = 3;
+constexpr std::uint64_t kAugmentSeed = 3;
 
 DataFacts facts_of(std::int64_t channels, std::int64_t height, std::int64_t width) {
   return testing::images(1, channels, height, width).facts;
@@ -36,7 +36,7 @@ AugmentationParams of(AugmentationKind kind) {
 }
 
 Batch augmented(const std::vector<AugmentationParams>& list, const at::Tensor& inputs, std::int64_t step = 0,
-                std::uint64_t seed = kSeed) {
+                std::uint64_t seed = kAugmentSeed) {
   const DataFacts facts = facts_of(inputs.size(1), inputs.size(2), inputs.size(3));
   Batch batch{inputs.clone(), at::arange(inputs.size(0)) % 3};
   Augmenter(list, facts).apply(seed, step, batch);
@@ -256,7 +256,7 @@ TEST_CASE("draws depend on run seed, step and place alone") {
   shift.pixels = 2;
   CHECK(same_bytes(augmented({shift}, x, 4).inputs, augmented({shift}, x, 4).inputs));
   CHECK_FALSE(same_bytes(augmented({shift}, x, 4).inputs, augmented({shift}, x, 5).inputs));
-  CHECK_FALSE(same_bytes(augmented({shift}, x, 4).inputs, augmented({shift}, x, 4, kSeed + 1).inputs));
+  CHECK_FALSE(same_bytes(augmented({shift}, x, 4).inputs, augmented({shift}, x, 4, kAugmentSeed + 1).inputs));
   // Another augmentation behind it does not move its draws.
   flip.probability = 0;
   CHECK(same_bytes(augmented({shift}, x, 4).inputs, augmented({shift, flip}, x, 4).inputs));

@@ -104,7 +104,7 @@ TEST_CASE("runs without masks, or of other queries, are refused with both shapes
   LinearRuns problem(0.1f);
   problem.runs[7]["measurements"] = at::zeros({3});
   CHECK_THROWS_WITH_AS(problem.combined({}), "run 7 of 400 has measurements [3] float32, expected [5]", ShapeError);
-  problem.masks = {};
+  problem.masks = at::Tensor();
   CHECK_THROWS_WITH_AS(problem.combined({}),
                        "masks must be [400, 40] runs x training examples, got none: the runs had all examples", ShapeError);
   problem.runs.resize(3);
