@@ -16,7 +16,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::size_t kValueWidth = 40;
-constexpr std::size_t kPathWidth = 70;
+constexpr std::size_t kPathWidth = 100;
 
 struct DiffArguments {
   std::string a, b;
@@ -48,7 +48,9 @@ std::string origin_of(const Experiment& experiment, const Difference& difference
   if (value.is_discarded()) return "";
   const auto parts = split_key_path(difference.path);
   const Value* const found = parts ? find_key_path(experiment.root, *parts) : nullptr;
-  return found && found->where().known() ? fmt::format("{}:{}", found->where().file, found->where().line) : "default";
+  if (!found || !found->where().known()) return "default";
+  const std::string file = found->where().file, from_here = fs::proximate(file).string();
+  return fmt::format("{}:{}", from_here.size() < file.size() ? from_here : file, found->where().line);
 }
 
 Experiment load_one(const Globals& globals, const PluginRegistry& plugins, const std::string& file) {

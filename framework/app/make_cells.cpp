@@ -11,6 +11,7 @@
 #include "app/durations.h"
 #include "app/machine.h"
 #include "app/progress.h"
+#include "report/result.h"
 
 namespace modeldiff {
 namespace {
@@ -106,7 +107,8 @@ std::vector<bool> settled_cells(const Plan& plan, const Store& store) {
     }
   }
   for (std::size_t i = count; i-- > 0;) {
-    if (there[i] || (read_by_other[i] && !needed[i])) continue;
+    const bool only_for_others = read_by_other[i] && !stands_in_result(plan.cells[i].kind);
+    if (there[i] || (only_for_others && !needed[i])) continue;
     settled[i] = false;
     for (const std::size_t need : plan.needs(i)) needed[need] = true;
   }

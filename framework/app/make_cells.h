@@ -19,7 +19,7 @@ struct MadeCells {
   PoolResult pool;
 };
 
-/// Cells that need not be made: those in the store, and those that nothing missing reads.
+/// Cells that need not be made: those in the store, and those that neither the result nor anything missing reads.
 std::vector<bool> settled_cells(const Plan& plan, const Store& store);
 
 /// Makes what is missing in worker processes, with progress on the console; the first Ctrl-C asks for a clean stop,

@@ -3,7 +3,9 @@
 #include <fmt/format.h>
 #include <sys/utsname.h>
 
+#include <algorithm>
 #include <fstream>
+#include <iterator>
 #include <optional>
 #include <thread>
 
@@ -76,6 +78,12 @@ std::string effect_text(const Json& effect) {
 }
 
 }  // namespace
+
+bool stands_in_result(const std::string& kind) {
+  constexpr const char* kKinds[] = {"dataset",    "preflight", "split",        "attribution",
+                                    "comparison", "selection", "verification", "evaluation"};
+  return std::find(std::begin(kKinds), std::end(kKinds), kind) != std::end(kKinds);
+}
 
 Json collect_result(const Plan& plan, const Store& store, const std::vector<MissingCell>& missing,
                     const std::vector<Expectation>& expectations) {

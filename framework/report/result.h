@@ -19,6 +19,9 @@ struct MissingCell {
   std::string message;
 };
 
+/// Whether a result holds something of every cell of this kind, rather than only what others made of it.
+bool stands_in_result(const std::string& kind);
+
 /// Everything that an experiment found, from the artifacts there are. Each part names the artifact it comes from under
 /// `artifact`; parts of missing artifacts are absent.
 ///   experiment, question, variant, description, dataset, split, algorithms, attribute, compare, screen, verify,

@@ -66,7 +66,7 @@ TEST_CASE("bash offers experiment files and folders, and no others") {
 }
 
 TEST_CASE("zsh and fish take their scripts without a complaint, where they are installed") {
-  for (const std::string& shell : {"zsh", "fish"}) {
+  for (const std::string shell : {"zsh", "fish"}) {
     if (!is_installed(shell)) {
       MESSAGE("skipped: " << shell << " is not installed");
       continue;
@@ -81,7 +81,7 @@ TEST_CASE("zsh and fish take their scripts without a complaint, where they are i
 
 TEST_CASE("every verb and option of the program stands in every script") {
   const ScratchFolder folder;
-  for (const std::string& shell : {"bash", "zsh", "fish"}) {
+  for (const std::string shell : {"bash", "zsh", "fish"}) {
     CAPTURE(shell);
     const std::string script = run_program({"completion", shell}, folder.path()).out;
     for (const char* word : {"report", "verify", "fetch", "quarantine", "fail-fast", "keep", "plugin-path"}) {

@@ -72,7 +72,7 @@ TEST_CASE("data fetch refuses a folder that lacks files, and files that are not 
 }
 
 TEST_CASE("data fetch brings a file whose digest no one knows, from a folder or an address") {
-  for (const std::string& scheme : {"", "file://"}) {
+  for (const std::string scheme : {"", "file://"}) {
     const DataFolder data;
     CAPTURE(scheme);
     write_file(data.scratch.path() / "cifar-10-binary.tar.gz", "an archive");

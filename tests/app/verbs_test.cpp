@@ -170,16 +170,17 @@ TEST_CASE("show of a result prints its verdict and where its parts come from") {
 
 TEST_CASE("diff of two files names each key that differs, with the line it comes from") {
   const ScratchFolder folder;
-  write_file(folder.path() / "a.yaml", "extends: " + kFile + "\nexperiment: a\n");
-  write_file(folder.path() / "b.yaml", "extends: " + kFile + "\nexperiment: a\nalgorithms:\n  A: {lr: 0.25}\n");
+  const std::string head = "extends: " + kFile + "\nexperiment: a\nalgorithms:\n";
+  write_file(folder.path() / "a.yaml", head + "  A: {lr: 0.5}\n");
+  write_file(folder.path() / "b.yaml", head + "\n  A: {lr: 0.25}\n");
   const Json diff = Json::parse(run_program({"diff", "a.yaml", "b.yaml", "--json"}, folder.path()).out);
   REQUIRE(diff.at("differences").size() == 2);  // B extends A
   const Json& first = diff.at("differences").at(0);
   CHECK(first.at("path") == "algorithms.A.lr");
-  CHECK(first.at("a") == 0.1);
+  CHECK(first.at("a") == 0.5);
   CHECK(first.at("b") == 0.25);
-  CHECK(holds(first.at("a_from"), "quickstart.yaml:15"));
-  CHECK(holds(first.at("b_from"), "b.yaml:4"));
+  CHECK(holds(first.at("a_from"), "a.yaml:4"));
+  CHECK(holds(first.at("b_from"), "b.yaml:5"));
   const ProgramRun same = run_program({"diff", "a.yaml", "a.yaml"}, folder.path());
   CHECK(same.out == "the two describe the same experiment\n");
 }
