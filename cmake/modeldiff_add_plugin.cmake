@@ -1,14 +1,15 @@
-# modeldiff_add_plugin(<kind> <name> SOURCES <file>... [LINK <target>...])
+# modeldiff_add_plugin(<kind> <name> [FOLDER <folder>] SOURCES <file>... [LINK <target>...])
 #   modeldiff_add_plugin(attributors source SOURCES source.cpp segments.cpp)
-# One plugin library <build>/plugins/<kind>/<name>.so, target <kind>_<name>. After linking, its manifest is read from
-# it and stored in its section `.modeldiff`, so that a program can look at the plugin without loading it. The same
-# function serves the tree and projects that say find_package(modeldiff).
+# One plugin library <build>/plugins/<kind>/<name>.so, target <kind>_<name>; with FOLDER it is <folder>/<name>.so and is
+# not installed, as tests need it. After linking, its manifest is read from it and stored in its section `.modeldiff`,
+# so that a program can look at the plugin without loading it. The same function serves the tree and projects that say
+# find_package(modeldiff).
 include(GNUInstallDirs)
 
 function(modeldiff_add_plugin kind name)
   set(kinds datasets models algorithms attributors proposers evaluations)
   set(call "modeldiff_add_plugin(${kind} ${name})")
-  cmake_parse_arguments(PARSE_ARGV 2 arg "" "" "SOURCES;LINK")
+  cmake_parse_arguments(PARSE_ARGV 2 arg "" "FOLDER" "SOURCES;LINK")
   if(NOT kind IN_LIST kinds)
     list(JOIN kinds ", " known)
     message(FATAL_ERROR "${call}: there is no plugin kind '${kind}'; the kinds are ${known}")
@@ -29,11 +30,15 @@ function(modeldiff_add_plugin kind name)
     message(FATAL_ERROR "${call}: objcopy (binutils) is needed to store the manifest, and was not found")
   endif()
 
+  set(folder ${PROJECT_BINARY_DIR}/plugins/${kind})
+  if(arg_FOLDER)
+    set(folder ${arg_FOLDER})
+  endif()
   set(target ${kind}_${name})
   add_library(${target} MODULE ${arg_SOURCES})
   set_target_properties(${target} PROPERTIES
     PREFIX "" OUTPUT_NAME ${name} SUFFIX .so DEFINE_SYMBOL ""
-    LIBRARY_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/plugins/${kind}
+    LIBRARY_OUTPUT_DIRECTORY ${folder}
     CXX_VISIBILITY_PRESET hidden VISIBILITY_INLINES_HIDDEN ON POSITION_INDEPENDENT_CODE ON
     INSTALL_RPATH "$ORIGIN/../../.." INSTALL_RPATH_USE_LINK_PATH ON)
   target_link_libraries(${target} PRIVATE modeldiff::sdk ${arg_LINK})
@@ -56,5 +61,7 @@ function(modeldiff_add_plugin kind name)
     COMMENT "Storing the manifest of ${kind}/${name}" VERBATIM)
   add_dependencies(${target} modeldiff::manifest)
 
-  install(TARGETS ${target} LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}/modeldiff/plugins/${kind})
+  if(NOT arg_FOLDER)
+    install(TARGETS ${target} LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}/modeldiff/plugins/${kind})
+  endif()
 endfunction()

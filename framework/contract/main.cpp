@@ -56,8 +56,11 @@ int check(const Arguments& arguments) {
   doctest::Context context;
   context.addFilter("test-suite", plugin.kind.c_str());
   context.setOption("no-intro", true);
-  context.setOption("list-test-cases", arguments.list);
-  if (!arguments.list) {
+  if (arguments.list) {
+    // Questions are not among the options that can be set by name.
+    const char* const words[] = {"modeldiff-contract", "--list-test-cases"};
+    context.applyCommandLine(2, words);
+  } else {
     fmt::print("{} '{}' {} on {} case{}\n", plugin.kind, plugin.name, plugin.version, subject().cases().size(),
                subject().cases().size() == 1 ? "" : "s");
   }

@@ -39,7 +39,7 @@ class MyPluginAttributor final : public Attributor {
     at::Tensor sum = at::zeros({request.queries.size(), request.train.size()}, at::kDouble);
     for (const TensorMap& run : request.runs) sum += run.at("scores");
     Attribution out;
-    out.scores = (sum / static_cast<double>(request.runs.size())).to(at::kFloat);
+    out.scores = sum.div(static_cast<double>(request.runs.size())).to(at::kFloat);
     return out;
   }
 

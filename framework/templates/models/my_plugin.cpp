@@ -29,7 +29,7 @@ class MyPluginModel final : public Model {
   at::Tensor forward(const Weights& weights, const at::Tensor& inputs, Pass& pass) const override {
     const at::Tensor x = inputs.flatten(1);
     if (pass.want_features) pass.features = x;
-    return linear(pass, *this, weights, "head", x) * params_.scale;
+    return linear(pass, *this, weights, "head", x).mul(params_.scale);
   }
 
   std::vector<std::string> head() const override { return {"head.weight", "head.bias"}; }

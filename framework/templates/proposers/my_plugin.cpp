@@ -27,7 +27,7 @@ class MyPluginProposer final : public Proposer {
   }
 
   at::Tensor apply(const Transformation& transformation, const at::Tensor& images) const override {
-    return (images + transformation.parameters.at("amount").get<double>()).clamp(0, 1);
+    return images.add(transformation.parameters.at("amount").get<double>()).clamp(0, 1);
   }
 
  private:
