@@ -176,7 +176,15 @@ void make_preflight(Workspace& workspace, const Cell& cell, Publication& out, Pr
     });
   }
   for (std::size_t i = 0; i < config.at("evaluate").size(); ++i) {
-    at_path(fmt::format("evaluate[{}]", i), [&] { workspace.plugin<Plugin>("evaluations", config.at("evaluate")[i]); });
+    const Json& params = config.at("evaluate")[i];
+    at_path(fmt::format("evaluate[{}]", i), [&] {
+      const auto name = params.at("plugin").get<std::string>();
+      if (workspace.traits("evaluations", name).value("data", "") == "planted" && data.facts.planted.is_null()) {
+        throw ConfigError("", fmt::format("evaluation '{}' needs a planted mark, and data set '{}' has none; add dataset.plant",
+                                          name, data.facts.name));
+      }
+      workspace.plugin<Plugin>("evaluations", params);
+    });
   }
   out.add_json("preflight.json", facts);
 }
