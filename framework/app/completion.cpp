@@ -171,6 +171,7 @@ _modeldiff() {
 std::string zsh_values(const Value& value) {
   if (value.sort == "files") return "_files -g \"*.(yaml|yml)\"";
   if (value.sort == "folders") return "_files -/";
+  if (value.words.empty()) return " ";
   return fmt::format("({})", fmt::join(value.words, " "));
 }
 

@@ -15,19 +15,6 @@
 namespace modeldiff {
 namespace {
 
-std::string advice(const std::string& word, const std::vector<std::string>& names) {
-  if (const auto near = nearest_name(word, names)) return fmt::format("; did you mean '{}'?", *near);
-  return fmt::format("; there are {}", fmt::join(names, ", "));
-}
-
-std::string one_kind(std::string kind) {
-  const std::vector<std::string> kinds(std::begin(kPluginKinds), std::end(kPluginKinds));
-  for (const std::string& known : kinds) {
-    if (kind == known || kind + "s" == known) return known;
-  }
-  throw ConfigError("", fmt::format("there is no kind of plugin '{}'{}", kind, advice(kind, kinds)));
-}
-
 Json to_json(const PluginManifest& plugin) {
   return {{"kind", plugin.kind},       {"name", plugin.name},     {"version", plugin.version},
           {"summary", plugin.summary}, {"traits", plugin.traits}, {"file", plugin.file.string()},
@@ -38,9 +25,12 @@ int describe(const Globals& globals, const std::string& kind_word, const std::st
   const Console console = globals.console();
   const PluginRegistry plugins = globals.plugins();
   if (!name.empty()) {
-    const std::string kind = one_kind(kind_word);
+    const std::string kind = plugin_kind(kind_word);
     const PluginManifest* plugin = plugins.find(kind, name);
-    if (!plugin) throw ConfigError("", fmt::format("there is no plugin '{}' of kind '{}'{}", name, kind, advice(name, plugins.names(kind))));
+    if (!plugin) {
+      throw ConfigError("", fmt::format("there is no plugin '{}' of kind '{}'{}", name, kind,
+                                        name_advice(name, plugins.names(kind), "there are")));
+    }
     if (globals.json) {
       console.result(to_json(*plugin).dump(2));
       return kDone;
@@ -49,7 +39,7 @@ int describe(const Globals& globals, const std::string& kind_word, const std::st
     console.result(text_table(plugin->schema));
     return kDone;
   }
-  const std::string only = kind_word.empty() ? "" : one_kind(kind_word);
+  const std::string only = kind_word.empty() ? "" : plugin_kind(kind_word);
   Json list = Json::array();
   std::string last;
   for (const PluginManifest* plugin : plugins.plugins()) {

@@ -67,8 +67,8 @@ class Doctor {
     const char* const chosen = half > full ? "bfloat16" : "float32";
     facts_["precision"] = chosen;
     add(State::ok, "precision",
-        fmt::format("{} is the faster: one thread multiplies matrices at {:.0f} GFLOP/s in float32, "
-                    "{:.0f} in bfloat16; float32 is the reference",
+        fmt::format("{} is the faster: one thread multiplies matrices at {:.3g} GFLOP/s in float32, "
+                    "{:.3g} in bfloat16; float32 is the reference",
                     chosen, full, half));
   }
 

@@ -4,6 +4,7 @@
 #include <cctype>
 
 #include "app/verbs.h"
+#include "config/nearest.h"
 #include "modeldiff/core/hash.h"
 #include "modeldiff/plugin.h"
 
@@ -50,6 +51,14 @@ std::filesystem::path plan_file(const Store& store, const std::string& experimen
   if (folder.size() > 100) folder.resize(100);
   if (folder != experiment) folder += "-" + sha256(experiment).substr(0, 8);
   return store.run_folder(folder) / "plan.json";
+}
+
+std::string plugin_kind(const std::string& word) {
+  const std::vector<std::string> kinds(std::begin(kPluginKinds), std::end(kPluginKinds));
+  for (const std::string& kind : kinds) {
+    if (word == kind || word + "s" == kind) return kind;
+  }
+  throw ConfigError("", fmt::format("there is no kind of plugin '{}'{}", word, name_advice(word, kinds, "there are")));
 }
 
 CLI::App* with_example(CLI::App* verb, const std::string& example) {

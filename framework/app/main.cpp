@@ -42,7 +42,10 @@ int run_main(int count, char** arguments) {
   app.require_subcommand(1);
   app.fallthrough();
   app.set_version_flag("--version", MODELDIFF_VERSION);
-  app.add_option("--store", globals.store, "Folder of artifacts")->capture_default_str()->envname("MODELDIFF_STORE");
+  app.add_option("--store", globals.store, "Folder of artifacts")
+      ->type_name("FOLDER")
+      ->capture_default_str()
+      ->envname("MODELDIFF_STORE");
   app.add_option("--plugin-path", globals.plugin_folders, "More folders with plugins (repeatable)")
       ->type_name("FOLDER")
       ->take_all()

@@ -5,7 +5,6 @@
 #include <cctype>
 
 #include "app/verbs.h"
-#include "config/nearest.h"
 #include "config/yaml.h"
 #include "store/file_io.h"
 #include "templates/templates.h"
@@ -51,14 +50,6 @@ std::string to_camel_case(const std::string& name) {
     starts_word = c == '_';
   }
   return out;
-}
-
-std::string checked_kind(const std::string& word) {
-  const std::vector<std::string> kinds(std::begin(kPluginKinds), std::end(kPluginKinds));
-  for (const std::string& kind : kinds) {
-    if (word == kind || word + "s" == kind) return kind;
-  }
-  throw ConfigError("", fmt::format("there is no kind of plugin '{}'{}", word, name_advice(word, kinds, "there are")));
 }
 
 void check_name(const NewPlugin& plugin, const PluginRegistry& plugins) {
@@ -131,7 +122,7 @@ std::vector<std::string> write_files(const NewPlugin& plugin, const fs::path& fo
 
 int new_plugin(const Globals& globals, NewPlugin plugin) {
   const Console console = globals.console();
-  plugin.kind = checked_kind(plugin.kind);
+  plugin.kind = plugin_kind(plugin.kind);
   check_name(plugin, globals.plugins());
   const fs::path folder = (plugin.into / plugin.name).lexically_normal();
   const fs::path prefix = prefix_of(globals.program);

@@ -89,7 +89,7 @@ std::string RunProgress::estimate() const {
     seconds += each.value_or(0) * static_cast<double>(left_[group]);
   }
   for (const auto& [cell, share] : running_) seconds -= durations_.of(cell).value_or(0) * share;
-  if (made_ == 0 && unknown) return "";
+  if (unknown && seconds < 1) return "";  // nothing is known of what takes long
   return fmt::format(", {} {} left", unknown ? "at least" : "about", duration_text(seconds / workers_));
 }
 

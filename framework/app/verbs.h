@@ -66,6 +66,10 @@ struct ExperimentArguments {
   std::vector<Experiment> load(const Globals& globals, const PluginCatalog& plugins) const;
 };
 
+/// The kind of plugins that a person means by "model" or "models".
+/// @throws ConfigError with the nearest kind
+std::string plugin_kind(const std::string& word);
+
 /// Adds a line that can be typed as it stands to the verb's help. @return the verb
 CLI::App* with_example(CLI::App* verb, const std::string& example);
 
