@@ -12,7 +12,6 @@ find_package(Boost 1.74 REQUIRED)
 find_package(JPEG REQUIRED)
 find_package(PNG REQUIRED)
 find_package(LibArchive REQUIRED)
-find_package(CURL REQUIRED)
 find_package(ZLIB REQUIRED)
 
 list(GET TORCH_INCLUDE_DIRS 0 MODELDIFF_TORCH_ROOT_INCLUDE)

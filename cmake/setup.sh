@@ -24,7 +24,7 @@ libssl-dev
 libjpeg-dev
 libpng-dev
 libarchive-dev
-libcurl4-openssl-dev
+curl
 zlib1g-dev
 END
   # Boost 1.81 is the first whose plugin loader needs no compiled part.
