@@ -16,6 +16,20 @@ foreach(file IN LISTS programs libraries)
   endforeach()
 endforeach()
 
+# Another LibTorch than the program's is refused, with both named.
+file(WRITE ${PREFIX}.torch/TorchConfig.cmake "")
+file(WRITE ${PREFIX}.torch/TorchConfigVersion.cmake
+     "set(PACKAGE_VERSION 1.13.0)\nset(PACKAGE_VERSION_COMPATIBLE TRUE)\n")
+file(WRITE ${PREFIX}.torch/CMakeLists.txt
+     "cmake_minimum_required(VERSION 3.25)\nproject(other LANGUAGES NONE)\nfind_package(modeldiff REQUIRED)\n")
+execute_process(COMMAND ${CMAKE_COMMAND} -S ${PREFIX}.torch -B ${PREFIX}.torch/build -DCMAKE_PREFIX_PATH=${PREFIX}
+                        -DTorch_DIR=${PREFIX}.torch
+                RESULT_VARIABLE code OUTPUT_QUIET ERROR_VARIABLE output)
+string(REGEX REPLACE "[ \n]+" " " output "${output}")
+if(code EQUAL 0 OR NOT output MATCHES "it was built with LibTorch .* but LibTorch 1.13.0 was found")
+  message(FATAL_ERROR "another LibTorch was not refused:\n${output}")
+endif()
+
 execute_process(COMMAND ${PREFIX}/bin/modeldiff --json describe OUTPUT_VARIABLE plugins COMMAND_ERROR_IS_FATAL ANY)
 string(JSON count LENGTH "${plugins}")
 file(GLOB built ${PREFIX}/${LIBDIR}/modeldiff/plugins/*/*.so)
