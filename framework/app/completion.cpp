@@ -9,7 +9,7 @@ namespace modeldiff {
 namespace {
 
 /// What may stand for an option or argument, as the shells' scripts tell it: "files", "folders", "none", or words.
-struct Value {
+struct ValueHint {
   std::string sort = "none";
   std::vector<std::string> words;
 };
@@ -18,7 +18,7 @@ struct OptionEntry {
   std::vector<std::string> names;  // "-j", "--workers"
   std::string doc;
   bool takes_value = false;
-  Value value;
+  ValueHint value;
 };
 
 /// One verb, "store gc", or the program itself, "".
@@ -26,12 +26,12 @@ struct VerbEntry {
   std::string path, doc;
   std::vector<std::pair<std::string, std::string>> verbs;  // name, doc
   std::vector<OptionEntry> options;
-  Value argument;
+  ValueHint argument;
 };
 
 /// From the name of an option's type: FILE, FOLDER, "a|b|c".
-Value value_of(const std::string& type) {
-  Value value;
+ValueHint value_of(const std::string& type) {
+  ValueHint value;
   for (std::size_t start = 0; start <= type.size();) {
     const std::size_t end = std::min(type.find('|', start), type.size());
     const std::string part = type.substr(start, end - start);
@@ -109,7 +109,7 @@ std::vector<OptionEntry> valued_options(const std::vector<VerbEntry>& entries) {
   return out;
 }
 
-std::string bash_values(const Value& value) {
+std::string bash_values(const ValueHint& value) {
   if (value.sort == "files") return "_modeldiff_files";
   if (value.sort == "folders") return "COMPREPLY=($(compgen -d -- \"$word\"))";
   return fmt::format("COMPREPLY=($(compgen -W '{}' -- \"$word\"))", fmt::join(value.words, " "));
@@ -117,7 +117,7 @@ std::string bash_values(const Value& value) {
 
 std::string bash_script(const std::vector<VerbEntry>& entries) {
   const VerbEntry& program = entries.front();
-  std::string out = R"sh(# Completion of modeldiff for bash: source <(modeldiff completion bash)
+  std::string out = R"sh(# ValueHint of modeldiff for bash: source <(modeldiff completion bash)
 _modeldiff_files() {
   COMPREPLY=($(compgen -f -X '!*.@(yaml|yml)' -- "$word") $(compgen -d -- "$word"))
   compopt -o filenames
@@ -161,14 +161,14 @@ _modeldiff() {
   case $verb in
 )sh";
   for (const VerbEntry& entry : entries) {
-    Value value = entry.argument;
+    ValueHint value = entry.argument;
     if (!entry.verbs.empty()) value = {"words", verb_names(entry)};
     if (value.sort != "none") out += fmt::format("    '{}') {} ;;\n", entry.path, bash_values(value));
   }
   return out + "  esac\n}\ncomplete -F _modeldiff modeldiff";
 }
 
-std::string zsh_values(const Value& value) {
+std::string zsh_values(const ValueHint& value) {
   if (value.sort == "files") return "_files -g \"*.(yaml|yml)\"";
   if (value.sort == "folders") return "_files -/";
   if (value.words.empty()) return " ";
@@ -187,7 +187,7 @@ std::string zsh_options(const VerbEntry& entry) {
 }
 
 std::string zsh_script(const std::vector<VerbEntry>& entries) {
-  std::string out = "#compdef modeldiff\n# Completion of modeldiff for zsh: source <(modeldiff completion zsh)\n";
+  std::string out = "#compdef modeldiff\n# ValueHint of modeldiff for zsh: source <(modeldiff completion zsh)\n";
   for (const VerbEntry& entry : entries) {
     std::string name = "_modeldiff_" + entry.path;
     std::replace(name.begin(), name.end(), ' ', '_');
@@ -212,7 +212,7 @@ std::string zsh_script(const std::vector<VerbEntry>& entries) {
 }
 
 std::string fish_script(const std::vector<VerbEntry>& entries) {
-  std::string out = "# Completion of modeldiff for fish: modeldiff completion fish | source\ncomplete -c modeldiff -f";
+  std::string out = "# ValueHint of modeldiff for fish: modeldiff completion fish | source\ncomplete -c modeldiff -f";
   for (const VerbEntry& entry : entries) {
     const std::string when = entry.path.empty() ? ""
                                                 : fmt::format(" -n '__fish_seen_subcommand_from {}'",

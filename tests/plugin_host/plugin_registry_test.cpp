@@ -17,10 +17,10 @@ namespace {
 
 namespace fs = std::filesystem;
 
-const fs::path kLibraries = fs::path(MODELDIFF_BUILD_DIR) / "tests/plugin_host";
+const fs::path kTestPlugins = fs::path(MODELDIFF_BUILD_DIR) / "tests/plugin_host";
 const std::string kHostTag = "sdk=1;torch=2.0;asserts=0";
 
-std::string path_of(const std::string& library) { return fs::canonical(kLibraries / library).string(); }
+std::string path_of(const std::string& library) { return fs::canonical(kTestPlugins / library).string(); }
 
 std::string title_of(const std::string& name, const std::string& library) {
   return "plugin '" + name + "' of kind 'attributors', version 1.2 ('" + path_of(library) + "')";
@@ -36,7 +36,7 @@ const UnusablePlugin* unusable(const PluginRegistry& registry, const std::string
 }  // namespace
 
 TEST_CASE("plugins are found, listed, loaded and make what they are asked for") {
-  PluginRegistry registry({kLibraries / "usable"}, kHostTag);
+  PluginRegistry registry({kTestPlugins / "usable"}, kHostTag);
   CHECK(registry.unusable().empty());
   REQUIRE(registry.plugins().size() == 1);
   CHECK(registry.plugins()[0]->name == "good");
@@ -52,17 +52,17 @@ TEST_CASE("plugins are found, listed, loaded and make what they are asked for") 
 }
 
 TEST_CASE("a plugin that is not there is answered with a near name and the folders") {
-  PluginRegistry registry({kLibraries / "usable"}, kHostTag);
+  PluginRegistry registry({kTestPlugins / "usable"}, kHostTag);
   CHECK(thrown_text<PluginError>([&] { registry.load("attributors", "goood"); }) ==
         "there is no plugin 'goood' of kind 'attributors'; did you mean 'good'?\nplugins were looked for in\n  " +
-            (kLibraries / "usable").string());
+            (kTestPlugins / "usable").string());
   CHECK(thrown_text<PluginError>([] { PluginRegistry({}, kHostTag).load("models", "mlp"); }) ==
         "there is no plugin 'mlp' of kind 'models'\nplugins were looked for in no folder: none of those that are "
         "searched exists");
 }
 
 TEST_CASE("a plugin built for another program is listed, and refused with both tags when it is asked for") {
-  PluginRegistry registry({kLibraries / "unusable"}, kHostTag);
+  PluginRegistry registry({kTestPlugins / "unusable"}, kHostTag);
   const UnusablePlugin* const other = unusable(registry, "other_tag.so");
   REQUIRE(other);
   CHECK(other->name == "other_tag");
@@ -79,7 +79,7 @@ TEST_CASE("a plugin built for another program is listed, and refused with both t
 }
 
 TEST_CASE("libraries whose manifest is malformed are listed with the reason, and said when a plugin is missed") {
-  PluginRegistry registry({kLibraries / "unusable"}, kHostTag);
+  PluginRegistry registry({kTestPlugins / "unusable"}, kHostTag);
   CHECK(registry.unusable().size() == 3);
   REQUIRE(unusable(registry, "bad_json.so"));
   CHECK(unusable(registry, "bad_json.so")->reason ==
@@ -91,17 +91,17 @@ TEST_CASE("libraries whose manifest is malformed are listed with the reason, and
 }
 
 TEST_CASE("two libraries with one kind and name are an error that names both; one found twice is not") {
-  CHECK(thrown_text<PluginError>([] { PluginRegistry({kLibraries / "usable", kLibraries / "twice"}, kHostTag); }) ==
+  CHECK(thrown_text<PluginError>([] { PluginRegistry({kTestPlugins / "usable", kTestPlugins / "twice"}, kHostTag); }) ==
         "two libraries are the plugin 'good' of kind 'attributors':\n  " + path_of("usable/good.so") + "\n  " +
             path_of("twice/good_again.so") + "\nremove one, or leave its folder out of the search");
   const TemporaryFolder folder;
-  fs::create_symlink(kLibraries / "usable/good.so", folder / "linked.so");
-  CHECK(PluginRegistry({kLibraries / "usable", folder.path(), kLibraries / "usable"}, kHostTag).plugins().size() == 1);
+  fs::create_symlink(kTestPlugins / "usable/good.so", folder / "linked.so");
+  CHECK(PluginRegistry({kTestPlugins / "usable", folder.path(), kTestPlugins / "usable"}, kHostTag).plugins().size() == 1);
 }
 
 TEST_CASE("of two libraries with one name, the one that cannot be used does not stand in the way") {
   // For a host with the other tag, `good` is unusable twice and `other_tag` is found.
-  PluginRegistry registry({kLibraries / "usable", kLibraries / "twice", kLibraries / "unusable"},
+  PluginRegistry registry({kTestPlugins / "usable", kTestPlugins / "twice", kTestPlugins / "unusable"},
                           "sdk=1;torch=1.9;asserts=0;sanitizer=address");
   CHECK(registry.names("attributors") == std::vector<std::string>{"other_tag"});
   CHECK(unusable(registry, "good.so"));
@@ -120,7 +120,7 @@ TEST_CASE("files that are no libraries are listed as such") {
 }
 
 TEST_CASE("a library that does not load, or is not what its manifest says, is refused by name") {
-  PluginRegistry registry({kLibraries / "lying"}, kHostTag);
+  PluginRegistry registry({kTestPlugins / "lying"}, kHostTag);
   CHECK(registry.names("attributors") ==
         std::vector<std::string>{"lying_name", "lying_tag", "missing_function", "no_symbol"});
   const auto text = [&](const std::string& name) {
@@ -140,7 +140,7 @@ TEST_CASE("a library that does not load, or is not what its manifest says, is re
 }
 
 TEST_CASE("what a factory throws becomes an error with the plugin's name, version and file") {
-  PluginRegistry registry({kLibraries / "usable"}, kHostTag);
+  PluginRegistry registry({kTestPlugins / "usable"}, kHostTag);
   const auto create = [&](int size) { registry.create("attributors", "good", {{"size", size}}); };
   const std::string prefix = title_of("good", "usable/good.so") + " could not be made: ";
   CHECK(thrown_text<PluginError>([&] { create(11); }) == prefix + "the size must not be 11");
