@@ -113,6 +113,20 @@ void at_path(const std::string& path, Check&& check) {
   }
 }
 
+/// Refuses data without what a plugin's trait `data` asks for.
+/// @throws ConfigError
+void require_data(const Json& traits, const char* noun, const std::string& name, const DataFacts& facts) {
+  const std::string needed = traits.value("data", "");
+  if (needed == "images" && !facts.images()) {
+    throw ConfigError("", fmt::format("{} '{}' changes images, and data set '{}' is a table of {} columns", noun, name,
+                                      facts.name, facts.input_shape.front()));
+  }
+  if (needed == "ground_truth" && facts.planted.is_null()) {
+    throw ConfigError("", fmt::format("{} '{}' needs a planted mark, and data set '{}' has none; add dataset.plant",
+                                      noun, name, facts.name));
+  }
+}
+
 }  // namespace
 
 void make_dataset(Workspace& workspace, const Cell& cell, Publication& out, Progress&) {
@@ -165,10 +179,7 @@ void make_preflight(Workspace& workspace, const Cell& cell, Publication& out, Pr
     const Json& params = config.at("propose")[i];
     at_path(fmt::format("propose[{}]", i), [&] {
       const auto name = params.at("plugin").get<std::string>();
-      if (workspace.traits("proposers", name).value("data", "") == "images" && !data.facts.images()) {
-        throw ConfigError("", fmt::format("proposer '{}' changes images, and data set '{}' is a table of {} columns", name,
-                                          data.facts.name, data.facts.input_shape.front()));
-      }
+      require_data(workspace.traits("proposers", name), "proposer", name, data.facts);
       if (data.facts.task != Task::classification) {
         throw ConfigError("", fmt::format("effects are changes of class probabilities, and data set '{}' has no classes", data.facts.name));
       }
@@ -179,10 +190,7 @@ void make_preflight(Workspace& workspace, const Cell& cell, Publication& out, Pr
     const Json& params = config.at("evaluate")[i];
     at_path(fmt::format("evaluate[{}]", i), [&] {
       const auto name = params.at("plugin").get<std::string>();
-      if (workspace.traits("evaluations", name).value("data", "") == "planted" && data.facts.planted.is_null()) {
-        throw ConfigError("", fmt::format("evaluation '{}' needs a planted mark, and data set '{}' has none; add dataset.plant",
-                                          name, data.facts.name));
-      }
+      require_data(workspace.traits("evaluations", name), "evaluation", name, data.facts);
       workspace.plugin<Plugin>("evaluations", params);
     });
   }

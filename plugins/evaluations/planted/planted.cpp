@@ -103,6 +103,6 @@ class Planted final : public Evaluation {
 }  // namespace
 
 MODELDIFF_PLUGIN("evaluations", "planted", "1.0", "Score card of a planted difference: examples, pixels and effect found", Planted, PlantedParams,
-                 R"({"needs": ["compare", "verify"], "data": "planted"})");
+                 R"({"needs": ["compare", "verify"], "data": "ground_truth"})");
 
 }  // namespace modeldiff
