@@ -15,6 +15,9 @@ find_package(LibArchive REQUIRED)
 find_package(ZLIB REQUIRED)
 
 list(GET TORCH_INCLUDE_DIRS 0 MODELDIFF_TORCH_ROOT_INCLUDE)
+# Where an installed file finds torch. CMake's own way leaves out folders inside of the project, where ./modeldiff puts
+# torch.
+get_filename_component(MODELDIFF_TORCH_LIBRARY_FOLDER ${TORCH_LIBRARY} DIRECTORY)
 
 # What every target of ours compiles with.
 add_library(modeldiff_build_options INTERFACE)

@@ -5,9 +5,9 @@ set(package_folder ${CMAKE_INSTALL_LIBDIR}/cmake/modeldiff)
 set(programs modeldiff modeldiff-contract modeldiff-manifest modeldiff-worker)
 set(libraries modeldiff_core modeldiff_sdk)
 
-set_target_properties(${programs} PROPERTIES INSTALL_RPATH "$ORIGIN/../${CMAKE_INSTALL_LIBDIR}"
-                                             INSTALL_RPATH_USE_LINK_PATH ON)
-set_target_properties(${libraries} PROPERTIES INSTALL_RPATH "$ORIGIN" INSTALL_RPATH_USE_LINK_PATH ON)
+set_target_properties(${programs} PROPERTIES INSTALL_RPATH
+                      "$ORIGIN/../${CMAKE_INSTALL_LIBDIR};${MODELDIFF_TORCH_LIBRARY_FOLDER}")
+set_target_properties(${libraries} PROPERTIES INSTALL_RPATH "$ORIGIN;${MODELDIFF_TORCH_LIBRARY_FOLDER}")
 set_target_properties(modeldiff PROPERTIES EXPORT_NAME program)
 set_target_properties(modeldiff_fmt PROPERTIES EXPORT_NAME fmt)
 set_target_properties(modeldiff_torch PROPERTIES EXPORT_NAME torch)

@@ -40,7 +40,7 @@ function(modeldiff_add_plugin kind name)
     PREFIX "" OUTPUT_NAME ${name} SUFFIX .so DEFINE_SYMBOL ""
     LIBRARY_OUTPUT_DIRECTORY ${folder}
     CXX_VISIBILITY_PRESET hidden VISIBILITY_INLINES_HIDDEN ON POSITION_INDEPENDENT_CODE ON
-    INSTALL_RPATH "$ORIGIN/../../.." INSTALL_RPATH_USE_LINK_PATH ON)
+    INSTALL_RPATH "$ORIGIN/../../..;${MODELDIFF_TORCH_LIBRARY_FOLDER}")
   target_link_libraries(${target} PRIVATE modeldiff::sdk ${arg_LINK})
   if(TARGET modeldiff::build_options)
     target_link_libraries(${target} PRIVATE modeldiff::build_options)
