@@ -25,7 +25,8 @@ struct Decomposition {
 
 at::Tensor centred(const at::Tensor& rows) { return rows - rows.mean(0, /*keepdim=*/true); }
 
-/// Right singular vectors by way of the Gram matrix of the rows, which are fewer than the columns as a rule.
+/// Right singular vectors by way of the Gram matrix of the rows, which are fewer than the columns
+/// as a rule.
 /// @param floor smallest singular value that counts
 Decomposition decompose(const at::Tensor& matrix, std::int64_t count, double floor) {
   auto [eigenvalues, left] = at::linalg_eigh(at::matmul(matrix, matrix.t()));
@@ -47,8 +48,9 @@ at::Tensor with_positive_skew(const at::Tensor& directions) {
 }
 
 double rounding_floor(const UnitRows& rows) {
-  const double epsilon = rows.a.scalar_type() == at::kFloat ? std::numeric_limits<float>::epsilon()
-                                                            : std::numeric_limits<double>::epsilon();
+  const double epsilon = rows.a.scalar_type() == at::kFloat
+                             ? std::numeric_limits<float>::epsilon()
+                             : std::numeric_limits<double>::epsilon();
   return kRoundings * epsilon * std::sqrt(static_cast<double>(rows.a.size(0)));
 }
 
@@ -56,10 +58,12 @@ double rounding_floor(const UnitRows& rows) {
 
 DirectionSet find_directions(const UnitRows& rows, std::int64_t count) {
   if (rows.a.size(0) < 2 || rows.a.size(1) < 2) {
-    throw ShapeError(fmt::format("directions need at least 2 queries and 2 training examples, got {} and {}",
-                                 rows.a.size(0), rows.a.size(1)));
+    throw ShapeError(
+        fmt::format("directions need at least 2 queries and 2 training examples, got {} and {}",
+                    rows.a.size(0), rows.a.size(1)));
   }
-  if (count < 1) throw ShapeError(fmt::format("the number of directions must be at least 1, got {}", count));
+  if (count < 1)
+    throw ShapeError(fmt::format("the number of directions must be at least 1, got {}", count));
 
   const at::Tensor r = residual(rows).to(at::kDouble);
   const at::Tensor r_centred = centred(r);
@@ -67,9 +71,9 @@ DirectionSet find_directions(const UnitRows& rows, std::int64_t count) {
   DirectionSet out;
   out.rank = parts.singular_values.size(0);
   if (out.rank < count) {
-    throw NumericalError(fmt::format("the residual of {} queries has {} directions, {} were asked for{}",
-                                     rows.a.size(0), out.rank, count,
-                                     out.rank == 0 ? "; A and B use the training examples alike" : ""));
+    throw NumericalError(fmt::format(
+        "the residual of {} queries has {} directions, {} were asked for{}", rows.a.size(0),
+        out.rank, count, out.rank == 0 ? "; A and B use the training examples alike" : ""));
   }
   out.examples = with_positive_skew(parts.right);
   out.queries = at::matmul(out.examples, r.t());
@@ -82,16 +86,18 @@ DirectionSet find_directions(const UnitRows& rows, std::int64_t count) {
 
 at::Tensor explained_variance(const at::Tensor& rows, const at::Tensor& directions) {
   if (rows.dim() != 2 || directions.dim() != 2 || rows.size(1) != directions.size(1)) {
-    throw ShapeError(fmt::format("rows {} and directions {} are not over the same training examples", shape_text(rows),
-                                 shape_text(directions)));
+    throw ShapeError(
+        fmt::format("rows {} and directions {} are not over the same training examples",
+                    shape_text(rows), shape_text(directions)));
   }
   const at::Tensor x = centred(rows.to(at::kDouble));
   return at::matmul(x, directions.to(at::kDouble).t()).square().mean(0);
 }
 
-at::Tensor direction_stability(const UnitRows& rows, const DirectionSet& directions, std::int64_t draws,
-                               std::uint64_t seed) {
-  if (draws < 1) throw ShapeError(fmt::format("the number of draws must be at least 1, got {}", draws));
+at::Tensor direction_stability(const UnitRows& rows, const DirectionSet& directions,
+                               std::int64_t draws, std::uint64_t seed) {
+  if (draws < 1)
+    throw ShapeError(fmt::format("the number of draws must be at least 1, got {}", draws));
   const at::Tensor r = residual(rows).to(at::kDouble);
   const std::int64_t queries = r.size(0);
   const std::int64_t count = directions.examples.size(0);
@@ -100,9 +106,11 @@ at::Tensor direction_stability(const UnitRows& rows, const DirectionSet& directi
     RandomStream random(seed, "direction-stability", static_cast<std::uint64_t>(draw));
     at::Tensor drawn = at::empty({queries}, at::kLong);
     for (std::int64_t q = 0; q < queries; ++q) {
-      drawn.data_ptr<std::int64_t>()[q] = static_cast<std::int64_t>(random.below(static_cast<std::uint64_t>(queries)));
+      drawn.data_ptr<std::int64_t>()[q] =
+          static_cast<std::int64_t>(random.below(static_cast<std::uint64_t>(queries)));
     }
-    const Decomposition parts = decompose(centred(r.index_select(0, drawn)), count, rounding_floor(rows));
+    const Decomposition parts =
+        decompose(centred(r.index_select(0, drawn)), count, rounding_floor(rows));
     if (parts.right.size(0) == 0) continue;  // the draw has one query many times: nothing came back
     total += at::matmul(directions.examples, parts.right.t()).abs().amax(1);
   }

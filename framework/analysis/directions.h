@@ -10,7 +10,8 @@ namespace modeldiff {
 
 /// Principal directions of residuals over training examples, the largest first. All float64.
 struct DirectionSet {
-  /// [J, n], orthonormal rows v; the sign makes sum_i v_i^3 positive. Both ends mean something: opposite groups.
+  /// [J, n], orthonormal rows v; the sign makes sum_i v_i^3 positive. Both ends mean something:
+  /// opposite groups.
   at::Tensor examples;
   /// [J, N'], s_q = R_q . v of the residual as it is, not centred. Rows of `UnitRows::kept`.
   at::Tensor queries;
@@ -18,29 +19,31 @@ struct DirectionSet {
   at::Tensor singular_values;
   /// [J], share of the column-centred residual's variance.
   at::Tensor shares;
-  /// [J], mean over queries of ((a^_q - mean a^) . v)^2, and of b. Descriptive only: estimation noise of A gives a
-  /// direction with high variance under A and low variance under B too.
+  /// [J], mean over queries of ((a^_q - mean a^) . v)^2, and of b. Descriptive only: estimation
+  /// noise of A gives a direction with high variance under A and low variance under B too.
   at::Tensor explained_a, explained_b;
   /// Singular values of the centred residual above 1e-6 of the first.
   std::int64_t rank = 0;
 };
 
-/// The first `count` directions of R(A\B): principal component analysis of the column-centred residual, by the N x N
-/// Gram matrix in float64, v = R'u/s.
+/// The first `count` directions of R(A\B): principal component analysis of the column-centred
+/// residual, by the N x N Gram matrix in float64, v = R'u/s.
 /// @param count J >= 1
-/// @throws ShapeError for fewer than two queries or training examples; NumericalError when the residual has fewer
+/// @throws ShapeError for fewer than two queries or training examples; NumericalError when the
+/// residual has fewer
 ///         directions than `count`, naming how many there are
 DirectionSet find_directions(const UnitRows& rows, std::int64_t count);
 
 /// mean_q ((x_q - mean x) . v)^2 for each row v of `directions`. Over a complete basis the sum is
-/// mean |x_q|^2 - |mean x|^2. The authors' two definitions differ from each other; this is the centred one.
+/// mean |x_q|^2 - |mean x|^2. The authors' two definitions differ from each other; this is the
+/// centred one.
 /// @param rows [N, n], @param directions [J, n] of unit length, @return [J] float64
 at::Tensor explained_variance(const at::Tensor& rows, const at::Tensor& directions);
 
-/// How well directions come back when the queries are drawn anew with replacement: mean over `draws` of the largest
-/// |v . v*| over the first J directions v* of a draw.
+/// How well directions come back when the queries are drawn anew with replacement: mean over
+/// `draws` of the largest |v . v*| over the first J directions v* of a draw.
 /// @return [J] float64 in [0, 1]
-at::Tensor direction_stability(const UnitRows& rows, const DirectionSet& directions, std::int64_t draws,
-                               std::uint64_t seed);
+at::Tensor direction_stability(const UnitRows& rows, const DirectionSet& directions,
+                               std::int64_t draws, std::uint64_t seed);
 
 }  // namespace modeldiff

@@ -15,21 +15,24 @@ namespace modeldiff {
 namespace {
 
 constexpr double kEquivalenceLevel = 0.05;
-/// Of the largest bound: below it a claim is not a sharper form of the largest one but another, smaller one.
+/// Of the largest bound: below it a claim is not a sharper form of the largest one but another,
+/// smaller one.
 constexpr double kComparableBound = 0.5;
 
 at::Tensor change(const at::Tensor& before, const at::Tensor& after) {
   if (before.dim() != 3 || before.sizes() != after.sizes()) {
-    throw ShapeError(fmt::format("outputs before and after must both be [runs, images, classes], got {} and {}",
-                                 shape_text(before), shape_text(after)));
+    throw ShapeError(
+        fmt::format("outputs before and after must both be [runs, images, classes], got {} and {}",
+                    shape_text(before), shape_text(after)));
   }
   return after.to(at::kDouble) - before.to(at::kDouble);
 }
 
 void check_labels(const at::Tensor& outputs, const at::Tensor& labels) {
   if (labels.dim() != 1 || labels.size(0) != outputs.size(1)) {
-    throw ShapeError(fmt::format("labels {} are not those of the images in {} [runs, images, classes]",
-                                 shape_text(labels), shape_text(outputs)));
+    throw ShapeError(
+        fmt::format("labels {} are not those of the images in {} [runs, images, classes]",
+                    shape_text(labels), shape_text(outputs)));
   }
 }
 
@@ -54,9 +57,11 @@ bool clearer(const Screened& x, const Screened& y) {
 
 /// The class on which A and B differ most surely; or the one asked for.
 Screened clearest_class(const ScreenEntry& entry, std::size_t index, double confidence) {
-  if (entry.effects_a.dim() != 2 || entry.effects_b.dim() != 2 || entry.effects_a.size(1) != entry.effects_b.size(1)) {
-    throw ShapeError(fmt::format("effects of family '{}' must be [runs, classes] of the same classes, got {} and {}",
-                                 entry.family, shape_text(entry.effects_a), shape_text(entry.effects_b)));
+  if (entry.effects_a.dim() != 2 || entry.effects_b.dim() != 2 ||
+      entry.effects_a.size(1) != entry.effects_b.size(1)) {
+    throw ShapeError(fmt::format(
+        "effects of family '{}' must be [runs, classes] of the same classes, got {} and {}",
+        entry.family, shape_text(entry.effects_a), shape_text(entry.effects_b)));
   }
   std::optional<Screened> best;
   for (std::int64_t c = 0; c < entry.effects_a.size(1); ++c) {
@@ -73,7 +78,9 @@ Screened clearest_class(const ScreenEntry& entry, std::size_t index, double conf
 }
 
 /// Mean over images of each run.
-std::vector<double> by_run(const at::Tensor& by_image) { return values_of(by_image.to(at::kDouble).mean(1)); }
+std::vector<double> by_run(const at::Tensor& by_image) {
+  return values_of(by_image.to(at::kDouble).mean(1));
+}
 
 std::vector<double> differences(const std::vector<double>& a, const std::vector<double>& b) {
   std::vector<double> out(a.size());
@@ -84,12 +91,15 @@ std::vector<double> differences(const std::vector<double>& a, const std::vector<
 void check_entry(const VerifyEntry& entry, std::size_t index, bool paired) {
   const at::Tensor& a = entry.by_image_a;
   const at::Tensor& b = entry.by_image_b;
-  if (a.dim() != 2 || b.dim() != 2 || a.size(1) != b.size(1) || a.size(0) < 2 || b.size(0) < 2 || a.size(1) < 1) {
-    throw ShapeError(fmt::format("effects {} must be [runs >= 2, images] on the same images for A and B, got {} and {}",
-                                 index, shape_text(a), shape_text(b)));
+  if (a.dim() != 2 || b.dim() != 2 || a.size(1) != b.size(1) || a.size(0) < 2 || b.size(0) < 2 ||
+      a.size(1) < 1) {
+    throw ShapeError(fmt::format(
+        "effects {} must be [runs >= 2, images] on the same images for A and B, got {} and {}",
+        index, shape_text(a), shape_text(b)));
   }
   if (paired && a.size(0) != b.size(0)) {
-    throw ShapeError(fmt::format("runs of effects {} cannot be paired: A has {}, B has {}", index, a.size(0), b.size(0)));
+    throw ShapeError(fmt::format("runs of effects {} cannot be paired: A has {}, B has {}", index,
+                                 a.size(0), b.size(0)));
   }
 }
 
@@ -109,10 +119,10 @@ Verified measured(const VerifyEntry& entry, const VerifyOptions& options) {
   }
   const std::vector<double> all_a = values_of(entry.by_image_a);
   const std::vector<double> all_b = values_of(entry.by_image_b);
-  out.difference_over_images = two_way_bootstrap_difference(
-      {all_a, entry.by_image_a.size(0), entry.by_image_a.size(1)},
-      {all_b, entry.by_image_b.size(0), entry.by_image_b.size(1)}, options.confidence, options.bootstrap_draws,
-      options.seed);
+  out.difference_over_images =
+      two_way_bootstrap_difference({all_a, entry.by_image_a.size(0), entry.by_image_a.size(1)},
+                                   {all_b, entry.by_image_b.size(0), entry.by_image_b.size(1)},
+                                   options.confidence, options.bootstrap_draws, options.seed);
   out.a_is_null = equivalence_test(a, options.epsilon, kEquivalenceLevel);
   out.b_is_null = equivalence_test(b, options.epsilon, kEquivalenceLevel);
   out.bound = bound_of(out.difference);
@@ -121,15 +131,19 @@ Verified measured(const VerifyEntry& entry, const VerifyOptions& options) {
 
 Claim claim_of(const Verified& effect, const VerifyOptions& options) {
   if (!effect.discovery) return Claim::none;
-  if (effect.effect_a.lower > options.delta && effect.b_is_null.equivalent) return Claim::a_relies_b_does_not;
-  if (effect.effect_b.lower > options.delta && effect.a_is_null.equivalent) return Claim::b_relies_a_does_not;
-  return std::abs(effect.effect_a.estimate) > std::abs(effect.effect_b.estimate) ? Claim::a_relies_more
-                                                                               : Claim::b_relies_more;
+  if (effect.effect_a.lower > options.delta && effect.b_is_null.equivalent)
+    return Claim::a_relies_b_does_not;
+  if (effect.effect_b.lower > options.delta && effect.a_is_null.equivalent)
+    return Claim::b_relies_a_does_not;
+  return std::abs(effect.effect_a.estimate) > std::abs(effect.effect_b.estimate)
+             ? Claim::a_relies_more
+             : Claim::b_relies_more;
 }
 
 }  // namespace
 
-at::Tensor treatment_effects(const at::Tensor& before, const at::Tensor& after, const at::Tensor& labels) {
+at::Tensor treatment_effects(const at::Tensor& before, const at::Tensor& after,
+                             const at::Tensor& labels) {
   const at::Tensor changes = change(before, after);
   check_labels(changes, labels);
   const at::Tensor others = 1 - class_indicator(labels, changes.size(2));
@@ -138,7 +152,8 @@ at::Tensor treatment_effects(const at::Tensor& before, const at::Tensor& after, 
   return at::where(counts.gt(0), sums / counts, kNaN);
 }
 
-at::Tensor effects_by_source_class(const at::Tensor& before, const at::Tensor& after, const at::Tensor& labels) {
+at::Tensor effects_by_source_class(const at::Tensor& before, const at::Tensor& after,
+                                   const at::Tensor& labels) {
   const at::Tensor changes = change(before, after);
   check_labels(changes, labels);
   const at::Tensor members = class_indicator(labels, changes.size(2));
@@ -146,8 +161,8 @@ at::Tensor effects_by_source_class(const at::Tensor& before, const at::Tensor& a
   return at::where(counts.gt(0), at::matmul(members.t(), changes) / counts, kNaN);
 }
 
-at::Tensor effect_by_image(const at::Tensor& before, const at::Tensor& after, const at::Tensor& labels,
-                           std::int64_t c) {
+at::Tensor effect_by_image(const at::Tensor& before, const at::Tensor& after,
+                           const at::Tensor& labels, std::int64_t c) {
   const at::Tensor changes = change(before, after);
   check_labels(changes, labels);
   if (c < 0 || c >= changes.size(2)) {
@@ -208,7 +223,9 @@ Verification verify(std::span<const VerifyEntry> entries, const VerifyOptions& o
 std::optional<std::size_t> leading_claim(const Verification& verification) {
   // How far from 0 the effect on the side that "does not" may be; nothing for other claims.
   const auto other_side = [](const Verified& effect) -> std::optional<double> {
-    const auto farthest = [](const Interval& side) { return std::max(std::abs(side.lower), std::abs(side.upper)); };
+    const auto farthest = [](const Interval& side) {
+      return std::max(std::abs(side.lower), std::abs(side.upper));
+    };
     if (effect.claim == Claim::a_relies_b_does_not) return farthest(effect.effect_b);
     if (effect.claim == Claim::b_relies_a_does_not) return farthest(effect.effect_a);
     return std::nullopt;
@@ -229,12 +246,13 @@ std::optional<std::size_t> leading_claim(const Verification& verification) {
   return best;
 }
 
-Interval placebo_contrast(const at::Tensor& effect_a, const at::Tensor& effect_b, const at::Tensor& placebo_a,
-                          const at::Tensor& placebo_b, double confidence) {
+Interval placebo_contrast(const at::Tensor& effect_a, const at::Tensor& effect_b,
+                          const at::Tensor& placebo_a, const at::Tensor& placebo_b,
+                          double confidence) {
   if (effect_a.sizes() != placebo_a.sizes() || effect_b.sizes() != placebo_b.sizes()) {
-    throw ShapeError(fmt::format("effects {} and {} do not have the runs of their placebos {} and {}",
-                                 shape_text(effect_a), shape_text(effect_b), shape_text(placebo_a),
-                                 shape_text(placebo_b)));
+    throw ShapeError(fmt::format(
+        "effects {} and {} do not have the runs of their placebos {} and {}", shape_text(effect_a),
+        shape_text(effect_b), shape_text(placebo_a), shape_text(placebo_b)));
   }
   return welch_interval(differences(values_of(effect_a), values_of(placebo_a)),
                         differences(values_of(effect_b), values_of(placebo_b)), confidence);

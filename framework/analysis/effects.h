@@ -10,24 +10,27 @@
 
 #include "analysis/statistics.h"
 
-/// Treatment effects of transformations: the change of a class probability on images of other classes, by training
-/// run. R runs, I images, C classes.
+/// Treatment effects of transformations: the change of a class probability on images of other
+/// classes, by training run. R runs, I images, C classes.
 namespace modeldiff {
 
-/// T_r(F, c) = mean over images x with label(x) != c of p_r(c | F(x)) - p_r(c | x). Over all images the effects of a
-/// run sum to 0 over c; with label(x) != c they need not.
+/// T_r(F, c) = mean over images x with label(x) != c of p_r(c | F(x)) - p_r(c | x). Over all images
+/// the effects of a run sum to 0 over c; with label(x) != c they need not.
 /// @param before, after [R, I, C] probabilities (or logits, for logit effects), float32 or float64
 /// @param labels        [I] int64
 /// @return              [R, C] float64; NaN for a class that all images have
-at::Tensor treatment_effects(const at::Tensor& before, const at::Tensor& after, const at::Tensor& labels);
+at::Tensor treatment_effects(const at::Tensor& before, const at::Tensor& after,
+                             const at::Tensor& labels);
 
-/// The same for each class of images apart. @return [R, C, C] float64: run, class of the images, class of the effect;
-/// NaN where there is no image
-at::Tensor effects_by_source_class(const at::Tensor& before, const at::Tensor& after, const at::Tensor& labels);
+/// The same for each class of images apart. @return [R, C, C] float64: run, class of the images,
+/// class of the effect; NaN where there is no image
+at::Tensor effects_by_source_class(const at::Tensor& before, const at::Tensor& after,
+                                   const at::Tensor& labels);
 
-/// The changes that `treatment_effects` averages for class c. @return [R, images with label != c] float64
-at::Tensor effect_by_image(const at::Tensor& before, const at::Tensor& after, const at::Tensor& labels,
-                           std::int64_t c);
+/// The changes that `treatment_effects` averages for class c. @return [R, images with label != c]
+/// float64
+at::Tensor effect_by_image(const at::Tensor& before, const at::Tensor& after,
+                           const at::Tensor& labels, std::int64_t c);
 
 /// Share of images whose predicted class changes to any other, over runs and images.
 double changed_predictions(const at::Tensor& before, const at::Tensor& after);
@@ -45,7 +48,8 @@ struct ScreenEntry {
 struct Screened {
   std::size_t entry = 0;
   std::int64_t target_class = 0;
-  /// mean T_A - mean T_B, and the bound of its Welch interval nearest to 0 (0 when the interval has 0 in it).
+  /// mean T_A - mean T_B, and the bound of its Welch interval nearest to 0 (0 when the interval has
+  /// 0 in it).
   double difference = 0;
   double bound = 0;
 };
@@ -56,10 +60,12 @@ struct ScreenOptions {
   double confidence = 0.95;
 };
 
-/// What to verify: for each transformation the class with the largest bound, then the largest bound first with at most
-/// `per_family` of a family, at most `keep`. Preregistered entries come first and are not counted. A bound and not a
-/// standardised difference: with few runs, and a side that does not vary at all, the latter prefers tiny effects.
-std::vector<Screened> screen(std::span<const ScreenEntry> entries, const ScreenOptions& options = {});
+/// What to verify: for each transformation the class with the largest bound, then the largest bound
+/// first with at most `per_family` of a family, at most `keep`. Preregistered entries come first
+/// and are not counted. A bound and not a standardised difference: with few runs, and a side that
+/// does not vary at all, the latter prefers tiny effects.
+std::vector<Screened> screen(std::span<const ScreenEntry> entries,
+                             const ScreenOptions& options = {});
 
 /// One (transformation, class) on the verify runs.
 struct VerifyEntry {
@@ -74,7 +80,8 @@ struct VerifyOptions {
   bool dependent = false;
   /// Run r of A and run r of B belong together: sign-flip test of their differences.
   bool paired = false;
-  /// "Relies": lower bound of the effect above delta. "Does not": |effect| < epsilon by equivalence test at 5 %.
+  /// "Relies": lower bound of the effect above delta. "Does not": |effect| < epsilon by equivalence
+  /// test at 5 %.
   double delta = 0.02;
   double epsilon = 0.01;
   std::int64_t bootstrap_draws = 2000;
@@ -96,7 +103,8 @@ struct Verified {
   bool discovery = false;
   EquivalenceTest a_is_null, b_is_null;
   Claim claim = Claim::none;
-  /// What the ranking goes by: the bound of `difference` nearest to 0, 0 when the interval has 0 in it. >= 0
+  /// What the ranking goes by: the bound of `difference` nearest to 0, 0 when the interval has 0 in
+  /// it. >= 0
   double bound = 0;
 };
 
@@ -108,20 +116,22 @@ struct Verification {
   std::int64_t discoveries = 0;
 };
 
-/// Both claims that name a side need a discovery. "a_relies_b_does_not": T_A's lower bound is above delta and T_B is
-/// equivalent to 0 within epsilon; "a_relies_more": |T_A| > |T_B|, short of that.
+/// Both claims that name a side need a discovery. "a_relies_b_does_not": T_A's lower bound is above
+/// delta and T_B is equivalent to 0 within epsilon; "a_relies_more": |T_A| > |T_B|, short of that.
 /// @throws ShapeError naming the entry and both shapes
 Verification verify(std::span<const VerifyEntry> entries, const VerifyOptions& options = {});
 
-/// The claim to tell first: one that "relies, does not" before any "more", since it names a difference in kind. Of those
-/// with at least half the largest bound, the one whose other side moves least: what else a transformation carries, both
-/// sides see. Ties go to the larger bound.
+/// The claim to tell first: one that "relies, does not" before any "more", since it names a
+/// difference in kind. Of those with at least half the largest bound, the one whose other side
+/// moves least: what else a transformation carries, both sides see. Ties go to the larger bound.
 /// @return index of the effect; nothing when there are none
 std::optional<std::size_t> leading_claim(const Verification& verification);
 
 /// (T_A - T_B) - (placebo_A - placebo_B) with its Welch interval over runs.
-/// @param effect_a, placebo_a [R_A], effect_b, placebo_b [R_B] effects by run of a transformation and of its placebo
-Interval placebo_contrast(const at::Tensor& effect_a, const at::Tensor& effect_b, const at::Tensor& placebo_a,
-                          const at::Tensor& placebo_b, double confidence);
+/// @param effect_a, placebo_a [R_A], effect_b, placebo_b [R_B] effects by run of a transformation
+/// and of its placebo
+Interval placebo_contrast(const at::Tensor& effect_a, const at::Tensor& effect_b,
+                          const at::Tensor& placebo_a, const at::Tensor& placebo_b,
+                          double confidence);
 
 }  // namespace modeldiff

@@ -21,7 +21,8 @@ constexpr std::int64_t kSubsetDrawsDivisor = 10;
 /// Values in ascending order, so that ranks of any drawing of them take one pass.
 class SortedValues {
  public:
-  explicit SortedValues(std::span<const double> values) : order_(values.size()), ends_group_(values.size()) {
+  explicit SortedValues(std::span<const double> values)
+      : order_(values.size()), ends_group_(values.size()) {
     std::iota(order_.begin(), order_.end(), 0);
     std::sort(order_.begin(), order_.end(), [&](int i, int j) { return values[i] < values[j]; });
     for (std::size_t i = 0; i < order_.size(); ++i) {
@@ -49,7 +50,8 @@ class SortedValues {
   std::vector<char> ends_group_;
 };
 
-double weighted_pearson(const std::vector<double>& x, const std::vector<double>& y, const std::vector<double>& weights) {
+double weighted_pearson(const std::vector<double>& x, const std::vector<double>& y,
+                        const std::vector<double>& weights) {
   double total = 0;
   double mx = 0;
   double my = 0;
@@ -96,14 +98,15 @@ struct QueryRanks {
   SortedValues predicted, measured;
 };
 
-Interval bootstrap_queries_and_subsets(const std::vector<QueryRanks>& queries, std::size_t subsets, double estimate,
-                                       const LdsOptions& options) {
+Interval bootstrap_queries_and_subsets(const std::vector<QueryRanks>& queries, std::size_t subsets,
+                                       double estimate, const LdsOptions& options) {
   RandomStream random(options.seed, "lds-subsets");
   std::vector<double> counts(subsets);
   std::vector<double> x(subsets);
   std::vector<double> y(subsets);
   std::vector<double> drawn;
-  for (std::int64_t draw = 0; draw < std::max<std::int64_t>(options.draws / kSubsetDrawsDivisor, 1); ++draw) {
+  for (std::int64_t draw = 0; draw < std::max<std::int64_t>(options.draws / kSubsetDrawsDivisor, 1);
+       ++draw) {
     std::fill(counts.begin(), counts.end(), 0.0);
     for (std::size_t i = 0; i < subsets; ++i) counts[random.below(subsets)] += 1;
     std::vector<double> of_draw;
@@ -117,11 +120,12 @@ Interval bootstrap_queries_and_subsets(const std::vector<QueryRanks>& queries, s
     if (!std::isnan(value)) drawn.push_back(value);
   }
   if (drawn.empty()) return {estimate, kNaN, kNaN};
-  return {estimate, quantile(drawn, (1 - options.confidence) / 2), quantile(drawn, (1 + options.confidence) / 2)};
+  return {estimate, quantile(drawn, (1 - options.confidence) / 2),
+          quantile(drawn, (1 + options.confidence) / 2)};
 }
 
-/// Spearman correlation over subsets between means of two halves of the replicates, averaged over queries and splits,
-/// then stepped up to all replicates.
+/// Spearman correlation over subsets between means of two halves of the replicates, averaged over
+/// queries and splits, then stepped up to all replicates.
 double split_half_reliability(const at::Tensor& measurements, const LdsOptions& options) {
   const std::int64_t replicates = measurements.size(1);
   const std::int64_t half = replicates / 2;
@@ -132,7 +136,8 @@ double split_half_reliability(const at::Tensor& measurements, const LdsOptions& 
     RandomStream random(options.seed, "lds-halves", static_cast<std::uint64_t>(split));
     const std::vector<std::int64_t> order = random.permutation(replicates);
     const auto mean_of = [&](std::int64_t begin) {
-      const at::Tensor chosen = at::tensor(at::ArrayRef<std::int64_t>(order.data() + begin, half), at::kLong);
+      const at::Tensor chosen =
+          at::tensor(at::ArrayRef<std::int64_t>(order.data() + begin, half), at::kLong);
       return measurements.index_select(1, chosen).mean(1);
     };
     const at::Tensor first = mean_of(0);
@@ -149,23 +154,25 @@ double split_half_reliability(const at::Tensor& measurements, const LdsOptions& 
 void check(const at::Tensor& scores, const at::Tensor& masks, const at::Tensor& measurements) {
   const bool fit = scores.dim() == 2 && masks.dim() == 2 && measurements.dim() == 3 &&
                    masks.size(1) == scores.size(1) && measurements.size(0) == masks.size(0) &&
-                   measurements.size(2) == scores.size(0) && measurements.size(1) >= 1 && masks.size(0) >= 3 &&
-                   scores.size(0) >= 1;
+                   measurements.size(2) == scores.size(0) && measurements.size(1) >= 1 &&
+                   masks.size(0) >= 3 && scores.size(0) >= 1;
   if (!fit) {
-    throw ShapeError(fmt::format("scores {} [queries, training examples], masks {} [subsets >= 3, training examples] and "
-                                 "measurements {} [subsets, replicates, queries] do not fit together",
-                                 shape_text(scores), shape_text(masks), shape_text(measurements)));
+    throw ShapeError(fmt::format(
+        "scores {} [queries, training examples], masks {} [subsets >= 3, training examples] and "
+        "measurements {} [subsets, replicates, queries] do not fit together",
+        shape_text(scores), shape_text(masks), shape_text(measurements)));
   }
 }
 
 }  // namespace
 
-LdsResult linear_datamodeling_score(const at::Tensor& scores, const at::Tensor& masks, const at::Tensor& measurements,
-                                    const LdsOptions& options) {
+LdsResult linear_datamodeling_score(const at::Tensor& scores, const at::Tensor& masks,
+                                    const at::Tensor& measurements, const LdsOptions& options) {
   check(scores, masks, measurements);
   const at::Tensor outcomes = measurements.to(at::kDouble);
-  const at::Tensor measured = outcomes.mean(1);                                                    // [M, N]
-  const at::Tensor predicted = at::matmul(masks.to(at::kDouble), scores.to(at::kDouble).t());      // [M, N]
+  const at::Tensor measured = outcomes.mean(1);  // [M, N]
+  const at::Tensor predicted =
+      at::matmul(masks.to(at::kDouble), scores.to(at::kDouble).t());  // [M, N]
   const std::int64_t queries = scores.size(0);
   const auto subsets = static_cast<std::size_t>(masks.size(0));
 
@@ -175,7 +182,8 @@ LdsResult linear_datamodeling_score(const at::Tensor& scores, const at::Tensor& 
   std::vector<QueryRanks> ranked;
   for (std::int64_t q = 0; q < queries; ++q) {
     // A constant row of scores sums to a constant up to rounding: ask the scores themselves.
-    const bool flat_scores = scores[q].eq(scores[q][0]).all().item<bool>() && constant(column(masks.sum(1, true).to(at::kDouble), 0));
+    const bool flat_scores = scores[q].eq(scores[q][0]).all().item<bool>() &&
+                             constant(column(masks.sum(1, true).to(at::kDouble), 0));
     const std::vector<double> x = column(predicted, q);
     const std::vector<double> y = column(measured, q);
     const bool constant_x = flat_scores || constant(x);

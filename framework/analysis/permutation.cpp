@@ -24,7 +24,8 @@ namespace {
 /// Relabelled residuals that are made in one pass over the runs' scores.
 constexpr std::int64_t kBatch = 8;
 constexpr std::int64_t kBatchBytes = std::int64_t{64} << 20;
-/// Statistics that differ by less are equal: the observed labelling, drawn again, must count as reached.
+/// Statistics that differ by less are equal: the observed labelling, drawn again, must count as
+/// reached.
 constexpr double kRounding = 1e-5;
 
 struct Labelling {
@@ -37,13 +38,15 @@ class Labellings {
   Labellings(int runs_a, int runs_b, const PermutationOptions& options)
       : runs_a_(runs_a), runs_b_(runs_b), seed_(options.seed), paired_(options.paired) {
     if (runs_a < 2 || runs_b < 2) {
-      throw ShapeError(fmt::format("a permutation test needs at least 2 runs a side, got {} and {}", runs_a, runs_b));
+      throw ShapeError(fmt::format("a permutation test needs at least 2 runs a side, got {} and {}",
+                                   runs_a, runs_b));
     }
     if (paired_ && runs_a != runs_b) {
       throw ShapeError(fmt::format("runs cannot be paired: A has {}, B has {}", runs_a, runs_b));
     }
     if (options.permutations < 1) {
-      throw ShapeError(fmt::format("the number of permutations must be at least 1, got {}", options.permutations));
+      throw ShapeError(fmt::format("the number of permutations must be at least 1, got {}",
+                                   options.permutations));
     }
   }
 
@@ -77,11 +80,13 @@ class Labellings {
 class Statistics {
  public:
   /// @param directions [J, n] or undefined
-  Statistics(const at::Tensor& directions, std::int64_t columns) : columns_(columns), solver_(columns) {
+  Statistics(const at::Tensor& directions, std::int64_t columns)
+      : columns_(columns), solver_(columns) {
     if (!directions.defined()) return;
     if (directions.dim() != 2 || directions.size(1) != columns || directions.size(0) < 1) {
-      throw ShapeError(fmt::format("directions {} are not over the {} training examples of the scores",
-                                   shape_text(directions), columns));
+      throw ShapeError(
+          fmt::format("directions {} are not over the {} training examples of the scores",
+                      shape_text(directions), columns));
     }
     count_ = directions.size(0);
     directions_ = directions.to(at::kFloat).contiguous();
@@ -96,7 +101,8 @@ class Statistics {
     for (std::int64_t j = 0; j < count_; ++j) {
       out[j] = solver_.largest_singular_value(rows, count);
       if (j + 1 < count_) {
-        take_out_direction(rows, count, columns_, directions_.const_data_ptr<float>() + j * columns_);
+        take_out_direction(rows, count, columns_,
+                           directions_.const_data_ptr<float>() + j * columns_);
       }
     }
   }
@@ -108,7 +114,8 @@ class Statistics {
   LanczosSolver solver_;
 };
 
-/// Calls work(thread, begin, end) for consecutive ranges of at most `step` of 0 .. count - 1 until all are done.
+/// Calls work(thread, begin, end) for consecutive ranges of at most `step` of 0 .. count - 1 until
+/// all are done.
 void in_parallel(std::int64_t count, std::int64_t step, int threads,
                  const std::function<void(int, std::int64_t, std::int64_t)>& work) {
   std::atomic<std::int64_t> next{0};
@@ -133,7 +140,8 @@ void in_parallel(std::int64_t count, std::int64_t step, int threads,
 }
 
 /// @param values [1 + P, J], the observed first
-PermutationTest concluded(const std::vector<double>& values, std::int64_t directions, std::int64_t permutations) {
+PermutationTest concluded(const std::vector<double>& values, std::int64_t directions,
+                          std::int64_t permutations) {
   PermutationTest out;
   out.null = at::empty({directions, permutations}, at::kDouble);
   double least = 0;
@@ -141,15 +149,16 @@ PermutationTest concluded(const std::vector<double>& values, std::int64_t direct
     double* null = out.null.data_ptr<double>() + j * permutations;
     for (std::int64_t p = 0; p < permutations; ++p) null[p] = values[(p + 1) * directions + j];
     out.statistics.push_back(values[j]);
-    least = std::max(least, rank_p_value(values[j], {null, static_cast<std::size_t>(permutations)}));
+    least =
+        std::max(least, rank_p_value(values[j], {null, static_cast<std::size_t>(permutations)}));
     out.p_values.push_back(least);
   }
   return out;
 }
 
-/// Residuals of means over any runs. Everything about a relabelling is in the inner products of the runs' rows: with
-/// a = sum_r alpha_r T_r and b = sum_r beta_r T_r, lengths and cosine come from the [runs, runs] Gram matrix of a
-/// query, and the residual is one combination of its rows T_r.
+/// Residuals of means over any runs. Everything about a relabelling is in the inner products of the
+/// runs' rows: with a = sum_r alpha_r T_r and b = sum_r beta_r T_r, lengths and cosine come from
+/// the [runs, runs] Gram matrix of a query, and the residual is one combination of its rows T_r.
 class MeanScores {
  public:
   MeanScores(std::span<const at::Tensor> a, std::span<const at::Tensor> b) {
@@ -157,14 +166,15 @@ class MeanScores {
     for (const std::span<const at::Tensor> side : {a, b}) {
       for (const at::Tensor& run : side) {
         if (run.dim() != 2 || run.sizes() != a.front().sizes()) {
-          throw ShapeError(fmt::format("scores of run {} are {}, those of the first run {}", all.size(),
-                                       shape_text(run), shape_text(a.front())));
+          throw ShapeError(fmt::format("scores of run {} are {}, those of the first run {}",
+                                       all.size(), shape_text(run), shape_text(a.front())));
         }
         all.push_back(run.to(at::kFloat));
       }
     }
     rows_ = at::stack(all, 1).contiguous();
-    if (!at::isfinite(rows_).all().item<bool>()) throw NumericalError("scores of a run are not finite");
+    if (!at::isfinite(rows_).all().item<bool>())
+      throw NumericalError("scores of a run are not finite");
     gram_ = at::empty({queries(), runs(), runs()}, at::kDouble);
     for (std::int64_t q = 0; q < queries(); ++q) {
       const at::Tensor of_query = rows_[q].to(at::kDouble);
@@ -181,7 +191,8 @@ class MeanScores {
   std::vector<std::int64_t> residuals(std::span<const Labelling> labellings, float* out) const {
     const std::int64_t size = queries() * columns();
     std::vector<std::vector<float>> coefficients;  // [queries, runs]; empty rows are dropped
-    for (const Labelling& labelling : labellings) coefficients.push_back(residual_coefficients(labelling));
+    for (const Labelling& labelling : labellings)
+      coefficients.push_back(residual_coefficients(labelling));
     std::vector<std::int64_t> counts(labellings.size(), 0);
     for (std::int64_t q = 0; q < queries(); ++q) {
       for (std::size_t l = 0; l < labellings.size(); ++l) {
@@ -199,7 +210,8 @@ class MeanScores {
     double aa = 0, bb = 0, ab = 0;
   };
 
-  Products products(std::int64_t q, const std::vector<double>& alpha, const std::vector<double>& beta) const {
+  Products products(std::int64_t q, const std::vector<double>& alpha,
+                    const std::vector<double>& beta) const {
     const double* g = gram_.const_data_ptr<double>() + q * runs() * runs();
     Products out;
     for (std::int64_t r = 0; r < runs(); ++r) {
@@ -235,7 +247,8 @@ class MeanScores {
     std::vector<float> out;
     out.reserve(queries() * runs());
     for (std::int64_t q = 0; q < queries(); ++q) {
-      const bool kept = lengths_a[q] > 0 && lengths_b[q] > 0 && lengths_a[q] >= least_a && lengths_b[q] >= least_b;
+      const bool kept = lengths_a[q] > 0 && lengths_b[q] > 0 && lengths_a[q] >= least_a &&
+                        lengths_b[q] >= least_b;
       const double projection = of_query[q].ab / (lengths_a[q] * of_query[q].bb);
       for (std::int64_t r = 0; r < runs(); ++r) {
         out.push_back(kept ? static_cast<float>(alpha[r] / lengths_a[q] - projection * beta[r])
@@ -261,8 +274,8 @@ int thread_count(const PermutationOptions& options, std::int64_t labellings) {
 
 }  // namespace
 
-PermutationTest permutation_test(const CombineRuns& combine, int runs_a, int runs_b, const at::Tensor& directions,
-                                 const PermutationOptions& options) {
+PermutationTest permutation_test(const CombineRuns& combine, int runs_a, int runs_b,
+                                 const at::Tensor& directions, const PermutationOptions& options) {
   const Labellings labellings(runs_a, runs_b, options);
   const std::int64_t count = options.permutations + 1;
   const int threads = thread_count(options, count);
@@ -275,8 +288,11 @@ PermutationTest permutation_test(const CombineRuns& combine, int runs_a, int run
     at::Tensor rows;
     {
       const std::lock_guard lock(mutex);
-      rows = residual(unit_rows(combine(labelling.a), combine(labelling.b))).to(at::kFloat).contiguous();
-      if (!statistics[thread]) statistics[thread] = std::make_unique<Statistics>(directions, rows.size(1));
+      rows = residual(unit_rows(combine(labelling.a), combine(labelling.b)))
+                 .to(at::kFloat)
+                 .contiguous();
+      if (!statistics[thread])
+        statistics[thread] = std::make_unique<Statistics>(directions, rows.size(1));
       tests = statistics[thread]->count();
       values.resize(count * tests);
     }
@@ -293,7 +309,8 @@ PermutationTest permutation_test(std::span<const at::Tensor> a, std::span<const 
   const Labellings labellings(static_cast<int>(a.size()), static_cast<int>(b.size()), options);
   const MeanScores scores(a, b);
   const std::int64_t size = scores.queries() * scores.columns();
-  const std::int64_t batch = std::clamp<std::int64_t>(kBatchBytes / (4 * std::max<std::int64_t>(size, 1)), 1, kBatch);
+  const std::int64_t batch =
+      std::clamp<std::int64_t>(kBatchBytes / (4 * std::max<std::int64_t>(size, 1)), 1, kBatch);
   const std::int64_t count = options.permutations + 1;
   const int threads = thread_count(options, count);
 
@@ -313,8 +330,10 @@ PermutationTest permutation_test(std::span<const at::Tensor> a, std::span<const 
     for (std::int64_t index = begin; index < end; ++index) of_batch.push_back(labellings[index]);
     const std::vector<std::int64_t> counts = scores.residuals(of_batch, space.rows.data());
     for (std::int64_t index = begin; index < end; ++index) {
-      if (index == 0 && counts[0] == 0) throw NumericalError("no query has scores other than 0 under both A and B");
-      space.statistics(space.rows.data() + (index - begin) * size, counts[index - begin], &values[index * tests]);
+      if (index == 0 && counts[0] == 0)
+        throw NumericalError("no query has scores other than 0 under both A and B");
+      space.statistics(space.rows.data() + (index - begin) * size, counts[index - begin],
+                       &values[index * tests]);
     }
   });
   return concluded(values, tests, options.permutations);
@@ -322,13 +341,15 @@ PermutationTest permutation_test(std::span<const at::Tensor> a, std::span<const 
 
 double rank_p_value(double statistic, std::span<const double> null) {
   const double reached = statistic * (1 - kRounding);
-  const auto as_large = std::count_if(null.begin(), null.end(), [&](double value) { return value >= reached; });
+  const auto as_large =
+      std::count_if(null.begin(), null.end(), [&](double value) { return value >= reached; });
   return static_cast<double>(1 + as_large) / static_cast<double>(null.size() + 1);
 }
 
 double first_centred_singular_value(const at::Tensor& matrix) {
   if (matrix.dim() != 2 || matrix.numel() == 0) {
-    throw ShapeError(fmt::format("expected a matrix with rows and columns, got {}", shape_text(matrix)));
+    throw ShapeError(
+        fmt::format("expected a matrix with rows and columns, got {}", shape_text(matrix)));
   }
   const double scale = matrix.abs().max().item<double>();
   if (!std::isfinite(scale)) throw NumericalError("a matrix is not finite");

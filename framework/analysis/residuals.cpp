@@ -11,18 +11,22 @@ namespace {
 
 void check_pair(const at::Tensor& a, const at::Tensor& b) {
   if (a.dim() != 2 || b.dim() != 2 || a.sizes() != b.sizes()) {
-    throw ShapeError(fmt::format("scores of A and B must be two matrices [queries, training examples] of one shape, got {} and {}",
-                                 shape_text(a), shape_text(b)));
+    throw ShapeError(
+        fmt::format("scores of A and B must be two matrices [queries, training examples] of one "
+                    "shape, got {} and {}",
+                    shape_text(a), shape_text(b)));
   }
   if (a.scalar_type() != b.scalar_type() || !a.is_floating_point()) {
-    throw ShapeError(fmt::format("scores of A and B must have one floating point type, got {} and {}", shape_text(a),
-                                 shape_text(b)));
+    throw ShapeError(
+        fmt::format("scores of A and B must have one floating point type, got {} and {}",
+                    shape_text(a), shape_text(b)));
   }
 }
 
 /// Lengths of rows in float64. @return [N]
 at::Tensor row_lengths(const at::Tensor& scores, const char* side) {
-  const at::Tensor lengths = at::linalg_vector_norm(scores, 2, at::IntArrayRef{1}, false, at::kDouble);
+  const at::Tensor lengths =
+      at::linalg_vector_norm(scores, 2, at::IntArrayRef{1}, false, at::kDouble);
   const at::Tensor bad = at::isfinite(lengths).logical_not();
   if (bad.any().item<bool>()) {
     throw NumericalError(fmt::format("scores of {} are not finite, first for query {}", side,
@@ -50,7 +54,8 @@ UnitRows unit_rows(const at::Tensor& a, const at::Tensor& b) {
   out.kept = long_enough(length_a).logical_and(long_enough(length_b)).nonzero().squeeze(1);
   out.dropped = a.size(0) - out.kept.size(0);
   if (out.kept.size(0) == 0) {
-    throw NumericalError(fmt::format("none of the {} queries has scores other than 0 under both A and B", a.size(0)));
+    throw NumericalError(fmt::format(
+        "none of the {} queries has scores other than 0 under both A and B", a.size(0)));
   }
   const auto scaled = [&](const at::Tensor& x, const at::Tensor& lengths) {
     const at::Tensor rows = x.index_select(0, out.kept).to(at::kDouble);

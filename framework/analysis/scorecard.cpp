@@ -17,8 +17,8 @@ constexpr std::int64_t kTopQueries = 20;
 
 void check_list(const at::Tensor& weights, const at::Tensor& marks) {
   if (weights.dim() != 1 || marks.sizes() != weights.sizes() || marks.scalar_type() != at::kBool) {
-    throw ShapeError(fmt::format("weights {} and marks {} are not lists over the same rows", shape_text(weights),
-                                 shape_text(marks)));
+    throw ShapeError(fmt::format("weights {} and marks {} are not lists over the same rows",
+                                 shape_text(weights), shape_text(marks)));
   }
 }
 
@@ -33,7 +33,8 @@ double precision_at(const at::Tensor& weights, const at::Tensor& planted, std::i
   const at::Tensor above = weights.gt(threshold);
   const at::Tensor tied = weights.eq(threshold);
   const double seats = static_cast<double>(top - above.sum().item<std::int64_t>());
-  const double tied_hits = tied.logical_and(planted).sum().item<double>() / tied.sum().item<double>() * seats;
+  const double tied_hits =
+      tied.logical_and(planted).sum().item<double>() / tied.sum().item<double>() * seats;
   return (above.logical_and(planted).sum().item<double>() + tied_hits) / static_cast<double>(top);
 }
 
@@ -41,7 +42,8 @@ double auroc(const at::Tensor& weights, const at::Tensor& planted) {
   check_list(weights, planted);
   const at::Tensor values = weights.to(at::kDouble).contiguous();
   const at::Tensor marks = planted.contiguous();
-  const std::vector<double> rank = ranks({values.const_data_ptr<double>(), static_cast<std::size_t>(values.numel())});
+  const std::vector<double> rank =
+      ranks({values.const_data_ptr<double>(), static_cast<std::size_t>(values.numel())});
   double sum = 0;
   double positives = 0;
   for (std::size_t i = 0; i < rank.size(); ++i) {
@@ -58,8 +60,8 @@ double auroc_within(const at::Tensor& weights, const at::Tensor& planted, const 
                     std::int64_t label) {
   check_list(weights, planted);
   if (labels.sizes() != weights.sizes()) {
-    throw ShapeError(fmt::format("weights {} and labels {} are not over the same rows", shape_text(weights),
-                                 shape_text(labels)));
+    throw ShapeError(fmt::format("weights {} and labels {} are not over the same rows",
+                                 shape_text(weights), shape_text(labels)));
   }
   const at::Tensor inside = labels.eq(label);
   return auroc(weights.masked_select(inside), planted.masked_select(inside));
@@ -67,14 +69,16 @@ double auroc_within(const at::Tensor& weights, const at::Tensor& planted, const 
 
 double intersection_over_union(const at::Tensor& a, const at::Tensor& b) {
   if (a.sizes() != b.sizes() || a.scalar_type() != at::kBool || b.scalar_type() != at::kBool) {
-    throw ShapeError(fmt::format("{} and {} are not two bool masks of one shape", shape_text(a), shape_text(b)));
+    throw ShapeError(
+        fmt::format("{} and {} are not two bool masks of one shape", shape_text(a), shape_text(b)));
   }
   const double either = a.logical_or(b).sum().item<double>();
   return either == 0 ? kNaN : a.logical_and(b).sum().item<double>() / either;
 }
 
-DirectionScore score_direction(const at::Tensor& examples, const at::Tensor& queries, const at::Tensor& planted,
-                               const at::Tensor& labels, std::int64_t planted_class, const at::Tensor& marked) {
+DirectionScore score_direction(const at::Tensor& examples, const at::Tensor& queries,
+                               const at::Tensor& planted, const at::Tensor& labels,
+                               std::int64_t planted_class, const at::Tensor& marked) {
   DirectionScore out;
   out.precision = precision_at(examples, planted, planted.sum().item<std::int64_t>());
   out.auroc = auroc(examples, planted);

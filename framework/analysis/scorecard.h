@@ -4,15 +4,17 @@
 
 #include <cstdint>
 
-/// How well a direction and a proposal recover what was planted. Ties are averaged; NaN where there is nothing to
-/// compare.
+/// How well a direction and a proposal recover what was planted. Ties are averaged; NaN where there
+/// is nothing to compare.
 namespace modeldiff {
 
-/// Share of planted examples among the K with the largest weight, K = number of planted examples or the smaller `k`.
+/// Share of planted examples among the K with the largest weight, K = number of planted examples or
+/// the smaller `k`.
 /// @param weights [n], @param planted [n] bool
 double precision_at(const at::Tensor& weights, const at::Tensor& planted, std::int64_t k);
 
-/// Probability that a planted example has a larger weight than another one. @param weights [n], planted [n] bool
+/// Probability that a planted example has a larger weight than another one. @param weights [n],
+/// planted [n] bool
 double auroc(const at::Tensor& weights, const at::Tensor& planted);
 /// Among the examples of class `label` only. @param labels [n] int64
 double auroc_within(const at::Tensor& weights, const at::Tensor& planted, const at::Tensor& labels,
@@ -33,7 +35,8 @@ struct DirectionScore {
 /// @param examples [n], queries [N]: a direction and its projections, the positive end is scored
 /// @param planted [n] bool, labels [n] int64, planted_class: of the training examples
 /// @param marked [N] bool
-DirectionScore score_direction(const at::Tensor& examples, const at::Tensor& queries, const at::Tensor& planted,
-                               const at::Tensor& labels, std::int64_t planted_class, const at::Tensor& marked);
+DirectionScore score_direction(const at::Tensor& examples, const at::Tensor& queries,
+                               const at::Tensor& planted, const at::Tensor& labels,
+                               std::int64_t planted_class, const at::Tensor& marked);
 
 }  // namespace modeldiff

@@ -18,17 +18,20 @@ namespace {
 double size_of(std::span<const double> values) { return static_cast<double>(values.size()); }
 
 double two_sided(double t, double degrees) {
-  return 2 * boost::math::cdf(boost::math::complement(boost::math::students_t(degrees), std::abs(t)));
+  return 2 *
+         boost::math::cdf(boost::math::complement(boost::math::students_t(degrees), std::abs(t)));
 }
 
 /// P(T > t); the limit where nothing varies.
 double upper_tail(double difference, double standard_error, double degrees) {
   if (standard_error == 0) return difference > 0 ? 0 : 1;
-  return boost::math::cdf(boost::math::complement(boost::math::students_t(degrees), difference / standard_error));
+  return boost::math::cdf(
+      boost::math::complement(boost::math::students_t(degrees), difference / standard_error));
 }
 
 double t_quantile(double confidence, double degrees) {
-  return boost::math::quantile(boost::math::complement(boost::math::students_t(degrees), (1 - confidence) / 2));
+  return boost::math::quantile(
+      boost::math::complement(boost::math::students_t(degrees), (1 - confidence) / 2));
 }
 
 void check_confidence(double confidence) {
@@ -38,7 +41,8 @@ void check_confidence(double confidence) {
 }
 
 void check_draws(std::int64_t draws) {
-  if (draws < 1) throw ShapeError(fmt::format("the number of draws must be at least 1, got {}", draws));
+  if (draws < 1)
+    throw ShapeError(fmt::format("the number of draws must be at least 1, got {}", draws));
 }
 
 Interval percentile_interval(double estimate, std::vector<double> drawn, double confidence) {
@@ -54,14 +58,16 @@ void draw_counts(RandomStream& random, std::vector<double>& counts) {
 }
 
 void check_crossed(const Crossed& x) {
-  if (x.rows < 1 || x.columns < 1 || static_cast<std::int64_t>(x.values.size()) != x.rows * x.columns) {
-    throw ShapeError(fmt::format("{} values are not a table of {} rows and {} columns", x.values.size(), x.rows,
-                                 x.columns));
+  if (x.rows < 1 || x.columns < 1 ||
+      static_cast<std::int64_t>(x.values.size()) != x.rows * x.columns) {
+    throw ShapeError(fmt::format("{} values are not a table of {} rows and {} columns",
+                                 x.values.size(), x.rows, x.columns));
   }
 }
 
 /// Mean over cells, weighted by the counts of rows and columns, each of which sums to its number.
-double weighted_mean(const Crossed& x, const std::vector<double>& rows, const std::vector<double>& columns) {
+double weighted_mean(const Crossed& x, const std::vector<double>& rows,
+                     const std::vector<double>& columns) {
   double total = 0;
   for (std::int64_t r = 0; r < x.rows; ++r) {
     if (rows[r] == 0) continue;
@@ -74,11 +80,13 @@ double weighted_mean(const Crossed& x, const std::vector<double>& rows, const st
 std::vector<double> step_up(std::span<const double> p_values, double factor) {
   const std::size_t count = p_values.size();
   for (const double p : p_values) {
-    if (!(p >= 0 && p <= 1)) throw NumericalError(fmt::format("a p-value must be in [0, 1], got {}", p));
+    if (!(p >= 0 && p <= 1))
+      throw NumericalError(fmt::format("a p-value must be in [0, 1], got {}", p));
   }
   std::vector<std::size_t> order(count);
   std::iota(order.begin(), order.end(), std::size_t{0});
-  std::stable_sort(order.begin(), order.end(), [&](auto i, auto j) { return p_values[i] < p_values[j]; });
+  std::stable_sort(order.begin(), order.end(),
+                   [&](auto i, auto j) { return p_values[i] < p_values[j]; });
   std::vector<double> adjusted(count);
   double least = 1;
   for (std::size_t rank = count; rank-- > 0;) {
@@ -98,7 +106,8 @@ double mean(std::span<const double> values) {
 }
 
 double sample_variance(std::span<const double> values) {
-  if (values.size() < 2) throw ShapeError(fmt::format("a variance needs at least 2 values, got {}", values.size()));
+  if (values.size() < 2)
+    throw ShapeError(fmt::format("a variance needs at least 2 values, got {}", values.size()));
   const double m = mean(values);
   double sum = 0;
   for (const double v : values) sum += (v - m) * (v - m);
@@ -112,12 +121,15 @@ MeanTest welch_test(std::span<const double> a, std::span<const double> b) {
   out.difference = mean(a) - mean(b);
   out.standard_error = std::sqrt(va + vb);
   if (out.standard_error == 0) {
-    out.t = out.difference == 0 ? 0 : std::copysign(std::numeric_limits<double>::infinity(), out.difference);
+    out.t = out.difference == 0
+                ? 0
+                : std::copysign(std::numeric_limits<double>::infinity(), out.difference);
     out.p_value = out.difference == 0 ? 1 : 0;
     return out;
   }
   const double share = va / (va + vb);
-  out.degrees = 1 / (share * share / (size_of(a) - 1) + (1 - share) * (1 - share) / (size_of(b) - 1));
+  out.degrees =
+      1 / (share * share / (size_of(a) - 1) + (1 - share) * (1 - share) / (size_of(b) - 1));
   out.t = out.difference / out.standard_error;
   out.p_value = two_sided(out.t, out.degrees);
   return out;
@@ -133,7 +145,8 @@ Interval welch_interval(std::span<const double> a, std::span<const double> b, do
 
 Interval t_interval(std::span<const double> values, double confidence) {
   check_confidence(confidence);
-  const double half = t_quantile(confidence, size_of(values) - 1) * std::sqrt(sample_variance(values) / size_of(values));
+  const double half = t_quantile(confidence, size_of(values) - 1) *
+                      std::sqrt(sample_variance(values) / size_of(values));
   const double m = mean(values);
   return {m, m - half, m + half};
 }
@@ -142,17 +155,20 @@ double sign_flip_test(std::span<const double> differences, std::uint64_t seed) {
   constexpr std::size_t kExactUpTo = 20;
   constexpr std::uint64_t kDraws = std::uint64_t{1} << kExactUpTo;
   const std::size_t n = differences.size();
-  if (n < 2) throw ShapeError(fmt::format("a sign-flip test needs at least 2 differences, got {}", n));
+  if (n < 2)
+    throw ShapeError(fmt::format("a sign-flip test needs at least 2 differences, got {}", n));
   double scale = 0;
   for (const double d : differences) scale += std::abs(d);
-  const double reached = std::abs(std::accumulate(differences.begin(), differences.end(), 0.0)) - 1e-12 * scale;
+  const double reached =
+      std::abs(std::accumulate(differences.begin(), differences.end(), 0.0)) - 1e-12 * scale;
 
   std::uint64_t as_large = 0;
   if (n <= kExactUpTo) {
     const std::uint64_t flips = std::uint64_t{1} << n;
     for (std::uint64_t signs = 0; signs < flips; ++signs) {
       double sum = 0;
-      for (std::size_t i = 0; i < n; ++i) sum += (signs >> i & 1) != 0 ? -differences[i] : differences[i];
+      for (std::size_t i = 0; i < n; ++i)
+        sum += (signs >> i & 1) != 0 ? -differences[i] : differences[i];
       as_large += std::abs(sum) >= reached;
     }
     return static_cast<double>(as_large) / static_cast<double>(flips);
@@ -171,17 +187,21 @@ double sign_flip_test(std::span<const double> differences, std::uint64_t seed) {
 }
 
 EquivalenceTest equivalence_test(std::span<const double> values, double margin, double level) {
-  if (!(margin > 0)) throw ShapeError(fmt::format("an equivalence margin must be above 0, got {}", margin));
+  if (!(margin > 0))
+    throw ShapeError(fmt::format("an equivalence margin must be above 0, got {}", margin));
   const double m = mean(values);
   const double standard_error = std::sqrt(sample_variance(values) / size_of(values));
   const double degrees = size_of(values) - 1;
   EquivalenceTest out;
-  out.p_value = std::max(upper_tail(m + margin, standard_error, degrees), upper_tail(margin - m, standard_error, degrees));
+  out.p_value = std::max(upper_tail(m + margin, standard_error, degrees),
+                         upper_tail(margin - m, standard_error, degrees));
   out.equivalent = out.p_value < level;
   return out;
 }
 
-std::vector<double> benjamini_hochberg(std::span<const double> p_values) { return step_up(p_values, 1); }
+std::vector<double> benjamini_hochberg(std::span<const double> p_values) {
+  return step_up(p_values, 1);
+}
 
 std::vector<double> benjamini_yekutieli(std::span<const double> p_values) {
   double harmonic = 0;
@@ -189,11 +209,14 @@ std::vector<double> benjamini_yekutieli(std::span<const double> p_values) {
   return step_up(p_values, harmonic);
 }
 
-Interval bootstrap_mean(std::span<const double> values, double confidence, std::int64_t draws, std::uint64_t seed) {
-  return bootstrap(values, [](std::span<const double> drawn) { return mean(drawn); }, confidence, draws, seed);
+Interval bootstrap_mean(std::span<const double> values, double confidence, std::int64_t draws,
+                        std::uint64_t seed) {
+  return bootstrap(
+      values, [](std::span<const double> drawn) { return mean(drawn); }, confidence, draws, seed);
 }
 
-Interval bootstrap(std::span<const double> values, const std::function<double(std::span<const double>)>& statistic,
+Interval bootstrap(std::span<const double> values,
+                   const std::function<double(std::span<const double>)>& statistic,
                    double confidence, std::int64_t draws, std::uint64_t seed) {
   check_confidence(confidence);
   check_draws(draws);
@@ -208,7 +231,8 @@ Interval bootstrap(std::span<const double> values, const std::function<double(st
   return percentile_interval(statistic(values), std::move(drawn), confidence);
 }
 
-Interval two_way_bootstrap(const Crossed& values, double confidence, std::int64_t draws, std::uint64_t seed) {
+Interval two_way_bootstrap(const Crossed& values, double confidence, std::int64_t draws,
+                           std::uint64_t seed) {
   check_confidence(confidence);
   check_draws(draws);
   check_crossed(values);
@@ -224,8 +248,8 @@ Interval two_way_bootstrap(const Crossed& values, double confidence, std::int64_
   return percentile_interval(mean(values.values), std::move(drawn), confidence);
 }
 
-Interval two_way_bootstrap_difference(const Crossed& a, const Crossed& b, double confidence, std::int64_t draws,
-                                      std::uint64_t seed) {
+Interval two_way_bootstrap_difference(const Crossed& a, const Crossed& b, double confidence,
+                                      std::int64_t draws, std::uint64_t seed) {
   check_confidence(confidence);
   check_draws(draws);
   check_crossed(a);
@@ -271,12 +295,14 @@ double uniform_test(std::span<const double> values) {
 
 double binomial_tail(std::int64_t successes, std::int64_t trials, double probability) {
   if (trials < 0 || !(probability >= 0 && probability <= 1)) {
-    throw ShapeError(fmt::format("no binomial distribution has {} trials of probability {}", trials, probability));
+    throw ShapeError(fmt::format("no binomial distribution has {} trials of probability {}", trials,
+                                 probability));
   }
   if (successes <= 0) return 1;
   if (successes > trials) return 0;
   const boost::math::binomial distribution(static_cast<double>(trials), probability);
-  return boost::math::cdf(boost::math::complement(distribution, static_cast<double>(successes - 1)));
+  return boost::math::cdf(
+      boost::math::complement(distribution, static_cast<double>(successes - 1)));
 }
 
 std::vector<double> ranks(std::span<const double> values) {
@@ -296,8 +322,9 @@ std::vector<double> ranks(std::span<const double> values) {
 
 double pearson(std::span<const double> a, std::span<const double> b) {
   if (a.size() != b.size() || a.size() < 2) {
-    throw ShapeError(fmt::format("a correlation needs two lists of one length of at least 2, got {} and {}", a.size(),
-                                 b.size()));
+    throw ShapeError(
+        fmt::format("a correlation needs two lists of one length of at least 2, got {} and {}",
+                    a.size(), b.size()));
   }
   const double ma = mean(a);
   const double mb = mean(b);
@@ -321,7 +348,8 @@ double spearman(std::span<const double> a, std::span<const double> b) {
 
 double quantile(std::vector<double> values, double share) {
   if (values.empty()) throw ShapeError("a quantile of no values");
-  if (!(share >= 0 && share <= 1)) throw ShapeError(fmt::format("a quantile's share must be in [0, 1], got {}", share));
+  if (!(share >= 0 && share <= 1))
+    throw ShapeError(fmt::format("a quantile's share must be in [0, 1], got {}", share));
   std::sort(values.begin(), values.end());
   const double place = share * static_cast<double>(values.size() - 1);
   const auto low = static_cast<std::size_t>(place);

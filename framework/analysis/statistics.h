@@ -6,8 +6,8 @@
 #include <span>
 #include <vector>
 
-/// Tests and intervals on plain numbers. The unit of replication is named by the caller: here it is "a value".
-/// Every draw comes from a seed.
+/// Tests and intervals on plain numbers. The unit of replication is named by the caller: here it is
+/// "a value". Every draw comes from a seed.
 namespace modeldiff {
 
 /// What has no value: the mean of nothing, a class without images.
@@ -33,7 +33,8 @@ double mean(std::span<const double> values);
 /// With n - 1. @throws ShapeError for fewer than 2 values
 double sample_variance(std::span<const double> values);
 
-/// Welch's test of equal means, unequal variances. When neither side varies, p is 1 for equal means and else 0.
+/// Welch's test of equal means, unequal variances. When neither side varies, p is 1 for equal means
+/// and else 0.
 /// @throws ShapeError for fewer than 2 values a side
 MeanTest welch_test(std::span<const double> a, std::span<const double> b);
 /// mean a - mean b with its Welch interval.
@@ -41,8 +42,8 @@ Interval welch_interval(std::span<const double> a, std::span<const double> b, do
 /// The mean with its t interval.
 Interval t_interval(std::span<const double> values, double confidence);
 
-/// Are paired differences symmetric about 0? Two-sided p of their mean under random signs: all 2^n of them up to 2^20,
-/// else 2^20 drawn ones, the observed among them. The smallest p is 2^(1 - n).
+/// Are paired differences symmetric about 0? Two-sided p of their mean under random signs: all 2^n
+/// of them up to 2^20, else 2^20 drawn ones, the observed among them. The smallest p is 2^(1 - n).
 double sign_flip_test(std::span<const double> differences, std::uint64_t seed);
 
 struct EquivalenceTest {
@@ -52,18 +53,21 @@ struct EquivalenceTest {
   bool equivalent = false;
 };
 /// Two one-sided t tests (Schuirmann 1987) of |mean| >= margin.
-EquivalenceTest equivalence_test(std::span<const double> values, double margin, double level = 0.05);
+EquivalenceTest equivalence_test(std::span<const double> values, double margin,
+                                 double level = 0.05);
 
-/// Adjusted p-values, in the order given; reject those <= q to keep the false discovery rate <= q (Benjamini &
-/// Hochberg 1995), under independence or positive dependence.
+/// Adjusted p-values, in the order given; reject those <= q to keep the false discovery rate <= q
+/// (Benjamini & Hochberg 1995), under independence or positive dependence.
 std::vector<double> benjamini_hochberg(std::span<const double> p_values);
 /// The same under any dependence (Benjamini & Yekutieli 2001).
 std::vector<double> benjamini_yekutieli(std::span<const double> p_values);
 
 /// Percentile bootstrap of the mean.
-Interval bootstrap_mean(std::span<const double> values, double confidence, std::int64_t draws, std::uint64_t seed);
+Interval bootstrap_mean(std::span<const double> values, double confidence, std::int64_t draws,
+                        std::uint64_t seed);
 /// Percentile bootstrap of any statistic. @param statistic of the drawn values, as many as given
-Interval bootstrap(std::span<const double> values, const std::function<double(std::span<const double>)>& statistic,
+Interval bootstrap(std::span<const double> values,
+                   const std::function<double(std::span<const double>)>& statistic,
                    double confidence, std::int64_t draws, std::uint64_t seed);
 
 /// Values [rows, columns], row-major, of two crossed factors: training runs and images.
@@ -72,15 +76,17 @@ struct Crossed {
   std::int64_t rows = 0;
   std::int64_t columns = 0;
 };
-/// Percentile interval of the grand mean with rows and columns drawn anew, independently: runs like these on images
-/// like these.
-Interval two_way_bootstrap(const Crossed& values, double confidence, std::int64_t draws, std::uint64_t seed);
-/// Of mean a - mean b: runs of either side drawn apart, images together, as both sides saw the same.
-Interval two_way_bootstrap_difference(const Crossed& a, const Crossed& b, double confidence, std::int64_t draws,
-                                      std::uint64_t seed);
+/// Percentile interval of the grand mean with rows and columns drawn anew, independently: runs like
+/// these on images like these.
+Interval two_way_bootstrap(const Crossed& values, double confidence, std::int64_t draws,
+                           std::uint64_t seed);
+/// Of mean a - mean b: runs of either side drawn apart, images together, as both sides saw the
+/// same.
+Interval two_way_bootstrap_difference(const Crossed& a, const Crossed& b, double confidence,
+                                      std::int64_t draws, std::uint64_t seed);
 
-/// Kolmogorov-Smirnov p-value of "uniform on [0, 1]", asymptotic with Stephens' correction. Discrete values make it
-/// conservative.
+/// Kolmogorov-Smirnov p-value of "uniform on [0, 1]", asymptotic with Stephens' correction.
+/// Discrete values make it conservative.
 double uniform_test(std::span<const double> values);
 /// P(X >= successes) of Binomial(trials, probability).
 double binomial_tail(std::int64_t successes, std::int64_t trials, double probability);

@@ -8,7 +8,8 @@
 namespace modeldiff {
 namespace {
 
-/// What may stand for an option or argument, as the shells' scripts tell it: "files", "folders", "none", or words.
+/// What may stand for an option or argument, as the shells' scripts tell it: "files", "folders",
+/// "none", or words.
 struct ValueHint {
   std::string sort = "none";
   std::vector<std::string> words;
@@ -35,7 +36,8 @@ ValueHint value_of(const std::string& type) {
   for (std::size_t start = 0; start <= type.size();) {
     const std::size_t end = std::min(type.find('|', start), type.size());
     const std::string part = type.substr(start, end - start);
-    const bool placeholder = std::none_of(part.begin(), part.end(), [](unsigned char c) { return std::islower(c); });
+    const bool placeholder =
+        std::none_of(part.begin(), part.end(), [](unsigned char c) { return std::islower(c); });
     if (!placeholder) {
       value.sort = "words";
       value.words.push_back(part);
@@ -51,7 +53,9 @@ ValueHint value_of(const std::string& type) {
 
 std::string first_line(std::string text) {
   text.resize(std::min(text.find('\n'), text.size()));
-  std::erase_if(text, [](char c) { return c == '\'' || c == '"' || c == '`' || c == ':' || c == '[' || c == ']'; });
+  std::erase_if(text, [](char c) {
+    return c == '\'' || c == '"' || c == '`' || c == ':' || c == '[' || c == ']';
+  });
   return text;
 }
 
@@ -65,7 +69,8 @@ VerbEntry entry_of(const CLI::App& app, const std::string& path) {
       if (entry.argument.sort == "none") entry.argument = value_of(option->get_type_name());
       continue;
     }
-    OptionEntry out{{}, first_line(option->get_description()), option->get_items_expected_max() > 0, {}};
+    OptionEntry out{
+        {}, first_line(option->get_description()), option->get_items_expected_max() > 0, {}};
     for (const std::string& name : option->get_snames()) out.names.push_back("-" + name);
     for (const std::string& name : option->get_lnames()) out.names.push_back("--" + name);
     if (out.takes_value) out.value = value_of(option->get_type_name());
@@ -78,7 +83,8 @@ VerbEntry entry_of(const CLI::App& app, const std::string& path) {
 std::vector<VerbEntry> entries_of(const CLI::App& app, const std::string& path = "") {
   std::vector<VerbEntry> out{entry_of(app, path)};
   for (const CLI::App* verb : app.get_subcommands({})) {
-    const auto below = entries_of(*verb, path.empty() ? verb->get_name() : path + " " + verb->get_name());
+    const auto below =
+        entries_of(*verb, path.empty() ? verb->get_name() : path + " " + verb->get_name());
     out.insert(out.end(), below.begin(), below.end());
   }
   return out;
@@ -86,7 +92,8 @@ std::vector<VerbEntry> entries_of(const CLI::App& app, const std::string& path =
 
 std::vector<std::string> option_names(const VerbEntry& entry) {
   std::vector<std::string> names;
-  for (const OptionEntry& option : entry.options) names.insert(names.end(), option.names.begin(), option.names.end());
+  for (const OptionEntry& option : entry.options)
+    names.insert(names.end(), option.names.begin(), option.names.end());
   return names;
 }
 
@@ -101,8 +108,8 @@ std::vector<OptionEntry> valued_options(const std::vector<VerbEntry>& entries) {
   std::vector<OptionEntry> out;
   for (const VerbEntry& entry : entries) {
     for (const OptionEntry& option : entry.options) {
-      const bool known =
-          std::any_of(out.begin(), out.end(), [&](const OptionEntry& o) { return o.names == option.names; });
+      const bool known = std::any_of(out.begin(), out.end(),
+                                     [&](const OptionEntry& o) { return o.names == option.names; });
       if (option.takes_value && !known) out.push_back(option);
     }
   }
@@ -130,9 +137,11 @@ _modeldiff() {
   case $before in
 )sh";
   for (const OptionEntry& option : valued_options(entries)) {
-    out += fmt::format("    {}) {}; return ;;\n", fmt::join(option.names, "|"), bash_values(option.value));
+    out += fmt::format("    {}) {}; return ;;\n", fmt::join(option.names, "|"),
+                       bash_values(option.value));
   }
-  out += "  esac\n  for ((i = 1; i < COMP_CWORD; i++)); do\n    case \"$verb ${COMP_WORDS[i]}\" in\n";
+  out +=
+      "  esac\n  for ((i = 1; i < COMP_CWORD; i++)); do\n    case \"$verb ${COMP_WORDS[i]}\" in\n";
   for (const VerbEntry& entry : entries) {
     for (const std::string& verb : verb_names(entry)) {
       out += fmt::format("      '{} {}') verb='{}' ;;\n", entry.path, verb,
@@ -147,7 +156,8 @@ _modeldiff() {
                      fmt::join(option_names(program), " "));
   for (const VerbEntry& entry : entries) {
     if (!entry.path.empty())
-      out += fmt::format("    '{}') options+=' {}' ;;\n", entry.path, fmt::join(option_names(entry), " "));
+      out += fmt::format("    '{}') options+=' {}' ;;\n", entry.path,
+                         fmt::join(option_names(entry), " "));
   }
   out += R"sh(  esac
   if [[ $word == -* ]]; then
@@ -163,7 +173,8 @@ _modeldiff() {
   for (const VerbEntry& entry : entries) {
     ValueHint value = entry.argument;
     if (!entry.verbs.empty()) value = {"words", verb_names(entry)};
-    if (value.sort != "none") out += fmt::format("    '{}') {} ;;\n", entry.path, bash_values(value));
+    if (value.sort != "none")
+      out += fmt::format("    '{}') {} ;;\n", entry.path, bash_values(value));
   }
   return out + "  esac\n}\ncomplete -F _modeldiff modeldiff";
 }
@@ -187,41 +198,50 @@ std::string zsh_options(const VerbEntry& entry) {
 }
 
 std::string zsh_script(const std::vector<VerbEntry>& entries) {
-  std::string out = "#compdef modeldiff\n# ValueHint of modeldiff for zsh: source <(modeldiff completion zsh)\n";
+  std::string out =
+      "#compdef modeldiff\n# ValueHint of modeldiff for zsh: source <(modeldiff completion zsh)\n";
   for (const VerbEntry& entry : entries) {
     std::string name = "_modeldiff_" + entry.path;
     std::replace(name.begin(), name.end(), ' ', '_');
     out += fmt::format("{}() {{\n  local line state\n", entry.path.empty() ? "_modeldiff" : name);
     if (entry.verbs.empty()) {
       const std::string options = zsh_options(entries.front()) + zsh_options(entry);
-      out += fmt::format(
-          "  _arguments -s{}{}\n}}\n", options,
-          entry.argument.sort == "none" ? "" : fmt::format(" \\\n      '*:argument:{}'", zsh_values(entry.argument)));
+      out += fmt::format("  _arguments -s{}{}\n}}\n", options,
+                         entry.argument.sort == "none" ? ""
+                                                       : fmt::format(" \\\n      '*:argument:{}'",
+                                                                     zsh_values(entry.argument)));
       continue;
     }
     out += fmt::format(
-        "  _arguments -C{} \\\n      '1:verb:->verb' '*::argument:->rest'\n  case $state in\n    verb) local -a verbs; "
+        "  _arguments -C{} \\\n      '1:verb:->verb' '*::argument:->rest'\n  case $state in\n    "
+        "verb) local -a verbs; "
         "verbs=(\n",
         zsh_options(entries.front()));
     for (const auto& [verb, doc] : entry.verbs) out += fmt::format("      '{}:{}'\n", verb, doc);
     out += fmt::format(
-        "      ); _describe verb verbs ;;\n    rest) (( $+functions[{0}_$line[1]] )) && {0}_$line[1] ;;\n  esac\n}}\n",
+        "      ); _describe verb verbs ;;\n    rest) (( $+functions[{0}_$line[1]] )) && "
+        "{0}_$line[1] ;;\n  esac\n}}\n",
         entry.path.empty() ? "_modeldiff" : name);
   }
   return out + "compdef _modeldiff modeldiff";
 }
 
 std::string fish_script(const std::vector<VerbEntry>& entries) {
-  std::string out = "# ValueHint of modeldiff for fish: modeldiff completion fish | source\ncomplete -c modeldiff -f";
+  std::string out =
+      "# ValueHint of modeldiff for fish: modeldiff completion fish | source\ncomplete -c "
+      "modeldiff -f";
   for (const VerbEntry& entry : entries) {
-    const std::string when = entry.path.empty() ? ""
-                                                : fmt::format(" -n '__fish_seen_subcommand_from {}'",
-                                                              entry.path.substr(entry.path.rfind(' ') + 1));
+    const std::string when = entry.path.empty()
+                                 ? ""
+                                 : fmt::format(" -n '__fish_seen_subcommand_from {}'",
+                                               entry.path.substr(entry.path.rfind(' ') + 1));
     const std::string before = fmt::format(
-        " -n '{}'", entry.path.empty()
-                        ? "__fish_use_subcommand"
-                        : fmt::format("__fish_seen_subcommand_from {0}; and not __fish_seen_subcommand_from {1}",
-                                      entry.path, fmt::join(verb_names(entry), " ")));
+        " -n '{}'",
+        entry.path.empty()
+            ? "__fish_use_subcommand"
+            : fmt::format(
+                  "__fish_seen_subcommand_from {0}; and not __fish_seen_subcommand_from {1}",
+                  entry.path, fmt::join(verb_names(entry), " ")));
     for (const auto& [verb, doc] : entry.verbs)
       out += fmt::format("\ncomplete -c modeldiff{} -a {} -d '{}'", before, verb, doc);
     for (const OptionEntry& option : entry.options) {
@@ -229,11 +249,14 @@ std::string fish_script(const std::vector<VerbEntry>& entries) {
       for (const std::string& name : option.names)
         out += name.starts_with("--") ? " -l " + name.substr(2) : " -s " + name.substr(1);
       if (option.takes_value)
-        out += option.value.words.empty() ? " -r -F" : fmt::format(" -x -a '{}'", fmt::join(option.value.words, " "));
+        out += option.value.words.empty()
+                   ? " -r -F"
+                   : fmt::format(" -x -a '{}'", fmt::join(option.value.words, " "));
       out += fmt::format(" -d '{}'", option.doc);
     }
     if (entry.argument.sort == "words")
-      out += fmt::format("\ncomplete -c modeldiff{} -a '{}'", when, fmt::join(entry.argument.words, " "));
+      out += fmt::format("\ncomplete -c modeldiff{} -a '{}'", when,
+                         fmt::join(entry.argument.words, " "));
     if (entry.argument.sort == "files")
       out += fmt::format("\ncomplete -c modeldiff{} -a '(__fish_complete_suffix .yaml)'", when);
     if (entry.argument.sort == "folders")
@@ -246,8 +269,9 @@ std::string fish_script(const std::vector<VerbEntry>& entries) {
 
 void add_completion(CLI::App& app, const Globals& globals, int& exit_code) {
   auto shell = std::make_shared<std::string>();
-  CLI::App* verb = with_example(app.add_subcommand("completion", "Print a script that completes modeldiff in a shell"),
-                                "source <(modeldiff completion bash)");
+  CLI::App* verb = with_example(
+      app.add_subcommand("completion", "Print a script that completes modeldiff in a shell"),
+      "source <(modeldiff completion bash)");
   verb->add_option("shell", *shell, "The shell to print it for")
       ->required()
       ->type_name("bash|zsh|fish")
@@ -257,7 +281,8 @@ void add_completion(CLI::App& app, const Globals& globals, int& exit_code) {
     const std::string script = *shell == "bash"  ? bash_script(entries)
                                : *shell == "zsh" ? zsh_script(entries)
                                                  : fish_script(entries);
-    globals.console().result(globals.json ? Json{{"shell", *shell}, {"script", script}}.dump(2) : script);
+    globals.console().result(globals.json ? Json{{"shell", *shell}, {"script", script}}.dump(2)
+                                          : script);
     exit_code = kDone;
   });
 }

@@ -12,8 +12,8 @@ Console::Console(ColourChoice colour, bool quiet, int) : quiet_(quiet) {
   const char* terminal = std::getenv("TERM");
   live_ = ::isatty(STDERR_FILENO) && !(terminal && std::string_view(terminal) == "dumb");
   const char* no_colour = std::getenv("NO_COLOR");
-  colour_ =
-      colour == ColourChoice::always || (colour == ColourChoice::automatic && live_ && !(no_colour && *no_colour));
+  colour_ = colour == ColourChoice::always ||
+            (colour == ColourChoice::automatic && live_ && !(no_colour && *no_colour));
 }
 
 void Console::result(std::string_view line) const {
@@ -25,7 +25,9 @@ void Console::note(std::string_view line) const {
   if (!quiet_) error(fmt::format("{}\n", line));
 }
 
-void Console::error(std::string_view text) const { std::fwrite(text.data(), 1, text.size(), stderr); }
+void Console::error(std::string_view text) const {
+  std::fwrite(text.data(), 1, text.size(), stderr);
+}
 
 std::string Console::styled(std::string_view text, std::string_view code) const {
   return colour_ ? fmt::format("\x1b[{}m{}\x1b[0m", code, text) : std::string(text);

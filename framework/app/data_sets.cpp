@@ -22,7 +22,8 @@ fs::path find_data(const DataSearch& search, const std::string& name) {
   return {};
 }
 
-DataSet data_set_of(const PluginManifest& plugin, const FieldInfo& field, const DataSearch& search) {
+DataSet data_set_of(const PluginManifest& plugin, const FieldInfo& field,
+                    const DataSearch& search) {
   DataSet set{plugin.name, field.name, field.doc, "", {}, {}, {}};
   if (field.default_value.is_string()) set.name = field.default_value.get<std::string>();
   if (set.name.empty()) return set;
@@ -42,7 +43,8 @@ std::vector<DataSet> data_sets(const PluginRegistry& plugins, const DataSearch& 
   for (const PluginManifest* plugin : plugins.plugins()) {
     if (plugin->kind != "datasets") continue;
     for (const FieldInfo& field : plugin->schema.fields) {
-      if (field.type == FieldInfo::Type::path && !field.nullable) sets.push_back(data_set_of(*plugin, field, search));
+      if (field.type == FieldInfo::Type::path && !field.nullable)
+        sets.push_back(data_set_of(*plugin, field, search));
     }
   }
   return sets;
@@ -68,7 +70,8 @@ std::string digest_of_content(const fs::path& file) {
   }
   int error = Z_OK;
   const char* const text = ::gzerror(in.get(), &error);
-  if (got < 0 || error != Z_OK) throw DataError(fmt::format("'{}' cannot be unpacked: {}", file.string(), text));
+  if (got < 0 || error != Z_OK)
+    throw DataError(fmt::format("'{}' cannot be unpacked: {}", file.string(), text));
   return hasher.hex();
 }
 

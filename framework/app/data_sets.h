@@ -17,8 +17,8 @@ struct DataSet {
   std::string parameter, layout;
   /// What is looked for when the experiment names nothing else; empty: the experiment must name it.
   std::string name;
-  /// Files that the plugin knows, with the SHA-256 of their unpacked content; the files may be there as FILE.gz. Empty:
-  /// the data are one file, or a folder of any files.
+  /// Files that the plugin knows, with the SHA-256 of their unpacked content; the files may be
+  /// there as FILE.gz. Empty: the data are one file, or a folder of any files.
   std::map<std::string, std::string> digests;
   /// Where it is; empty: nowhere.
   std::filesystem::path found;

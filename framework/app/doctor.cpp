@@ -26,7 +26,9 @@ struct Finding {
   std::string mend;
 };
 
-const char* name_of(State state) { return state == State::ok ? "ok" : state == State::warn ? "warn" : "missing"; }
+const char* name_of(State state) {
+  return state == State::ok ? "ok" : state == State::warn ? "warn" : "missing";
+}
 
 class Doctor {
  public:
@@ -50,40 +52,50 @@ class Doctor {
 
   void look_at_torch() {
     const std::string worker = globals_.worker().string();
-    const std::string rebuild = "build the target modeldiff-worker, with CMAKE_PREFIX_PATH naming a torch";
+    const std::string rebuild =
+        "build the target modeldiff-worker, with CMAKE_PREFIX_PATH naming a torch";
     if (!fs::exists(worker))
-      return add(State::missing, "torch", fmt::format("the worker '{}' is not there", worker), rebuild);
+      return add(State::missing, "torch", fmt::format("the worker '{}' is not there", worker),
+                 rebuild);
     const ProgramOutput output = run_program({worker, "--doctor"}, /*capture=*/true);
     const Json torch = Json::parse(output.text, nullptr, /*allow_exceptions=*/false);
     if (output.exit_code != 0 || !torch.is_object()) {
-      return add(State::missing, "torch",
-                 fmt::format("the worker '{}' does not start (exit code {})", worker, output.exit_code), rebuild);
+      return add(
+          State::missing, "torch",
+          fmt::format("the worker '{}' does not start (exit code {})", worker, output.exit_code),
+          rebuild);
     }
     facts_["torch"] = torch;
     add(State::ok, "torch",
-        fmt::format("{}, {}", torch.at("torch").get<std::string>(), torch.at("library").get<std::string>()));
+        fmt::format("{}, {}", torch.at("torch").get<std::string>(),
+                    torch.at("library").get<std::string>()));
     const double full = torch.at("gflops").at("float32").get<double>(),
                  half = torch.at("gflops").at("bfloat16").get<double>();
     const char* const chosen = half > full ? "bfloat16" : "float32";
     facts_["precision"] = chosen;
     add(State::ok, "precision",
-        fmt::format("{} is the faster: one thread multiplies matrices at {:.3g} GFLOP/s in float32, "
-                    "{:.3g} in bfloat16; float32 is the reference",
-                    chosen, full, half));
+        fmt::format(
+            "{} is the faster: one thread multiplies matrices at {:.3g} GFLOP/s in float32, "
+            "{:.3g} in bfloat16; float32 is the reference",
+            chosen, full, half));
   }
 
   void look_at_machine() {
-    const auto features = processor_features({"avx2", "fma", "avx512f", "avx512_bf16", "amx_tile", "amx_bf16"});
+    const auto features =
+        processor_features({"avx2", "fma", "avx512f", "avx512_bf16", "amx_tile", "amx_bf16"});
     const bool fast = std::find(features.begin(), features.end(), "avx2") != features.end();
     facts_["processor"] = {{"name", processor_name()}, {"features", features}};
-    add(fast ? State::ok : State::warn, "processor", fmt::format("{}: {}", processor_name(), fmt::join(features, ", ")),
+    add(fast ? State::ok : State::warn, "processor",
+        fmt::format("{}: {}", processor_name(), fmt::join(features, ", ")),
         fast ? "" : "without AVX2 everything is right but several times slower");
     const unsigned cores = std::max(1u, std::thread::hardware_concurrency());
     facts_["cores"] = cores;
-    add(State::ok, "threads", fmt::format("{} cores: by default {} workers of one thread each", cores, cores));
+    add(State::ok, "threads",
+        fmt::format("{} cores: by default {} workers of one thread each", cores, cores));
     const double memory = free_memory();
     facts_["free_memory_bytes"] = memory;
-    add(memory < kLittleMemory * cores ? State::warn : State::ok, "memory", bytes_text(memory) + " free",
+    add(memory < kLittleMemory * cores ? State::warn : State::ok, "memory",
+        bytes_text(memory) + " free",
         memory < kLittleMemory * cores ? "a worker needs about 1 GB; use fewer: --workers 1" : "");
   }
 
@@ -96,17 +108,20 @@ class Doctor {
       counts.push_back(fmt::format("{} {}", count, kind));
       if (count == 0) absent.push_back(kind);
     }
-    const bool essential =
-        plugins.names("datasets").empty() || plugins.names("models").empty() || plugins.names("algorithms").empty();
+    const bool essential = plugins.names("datasets").empty() || plugins.names("models").empty() ||
+                           plugins.names("algorithms").empty();
     add(essential        ? State::missing
         : absent.empty() ? State::ok
                          : State::warn,
         "plugins",
-        fmt::format("{}; from {}", fmt::join(counts, ", "), fmt::join(folder_texts(plugins.folders()), ", ")),
-        absent.empty() ? ""
-                       : fmt::format("there are no {}: build the target plugins/all, or name their folder with "
-                                     "--plugin-path or MODELDIFF_PLUGIN_PATH",
-                                     fmt::join(absent, ", ")));
+        fmt::format("{}; from {}", fmt::join(counts, ", "),
+                    fmt::join(folder_texts(plugins.folders()), ", ")),
+        absent.empty()
+            ? ""
+            : fmt::format(
+                  "there are no {}: build the target plugins/all, or name their folder with "
+                  "--plugin-path or MODELDIFF_PLUGIN_PATH",
+                  fmt::join(absent, ", ")));
     for (const UnusablePlugin& plugin : plugins.unusable()) {
       add(State::warn, "plugin", plugin.file.string(), plugin.reason);
     }
@@ -119,7 +134,8 @@ class Doctor {
       if (fs::is_directory(root)) there.push_back(root);
     }
     facts_["data_folders"] = folder_texts(there);
-    add(State::ok, "data", fmt::format("searched: {}", fmt::join(folder_texts(search.roots()), ", ")));
+    add(State::ok, "data",
+        fmt::format("searched: {}", fmt::join(folder_texts(search.roots()), ", ")));
     for (const DataSet& set : data_sets(globals_.plugins(), search)) {
       if (set.name.empty()) continue;
       const std::string fetch = fmt::format(
@@ -127,10 +143,13 @@ class Doctor {
           "a folder with --data or MODELDIFF_DATA",
           set.plugin);
       if (set.found.empty()) {
-        add(State::warn, "data", fmt::format("{}: '{}' was not found", set.plugin, set.name), fetch);
+        add(State::warn, "data", fmt::format("{}: '{}' was not found", set.plugin, set.name),
+            fetch);
       } else if (!set.missing.empty()) {
         add(State::warn, "data",
-            fmt::format("{}: {} lacks {}", set.plugin, set.found.string(), fmt::join(set.missing, ", ")), fetch);
+            fmt::format("{}: {} lacks {}", set.plugin, set.found.string(),
+                        fmt::join(set.missing, ", ")),
+            fetch);
       } else {
         add(State::ok, "data", fmt::format("{}: {}", set.plugin, set.found.string()));
       }
@@ -146,10 +165,13 @@ class Doctor {
                  "name another folder with --store or MODELDIFF_STORE");
     }
     const auto disk = static_cast<double>(free_disk(root));
-    facts_["store"] = {{"path", root.string()}, {"exists", fs::exists(root)}, {"free_disk_bytes", disk}};
+    facts_["store"] = {
+        {"path", root.string()}, {"exists", fs::exists(root)}, {"free_disk_bytes", disk}};
     add(disk < kLittleDisk ? State::warn : State::ok, "store",
-        fmt::format("{}{}, {} free", root.string(), fs::exists(root) ? "" : " (not made yet)", bytes_text(disk)),
-        disk < kLittleDisk ? "`modeldiff store gc` says what can go; --store names another folder" : "");
+        fmt::format("{}{}, {} free", root.string(), fs::exists(root) ? "" : " (not made yet)",
+                    bytes_text(disk)),
+        disk < kLittleDisk ? "`modeldiff store gc` says what can go; --store names another folder"
+                           : "");
   }
 
   static std::vector<std::string> folder_texts(const std::vector<fs::path>& folders) {
@@ -171,24 +193,30 @@ int doctor(const Globals& globals) {
   Json rows = Json::array();
   for (const Finding& finding : findings) {
     missing = missing || finding.state == State::missing;
-    rows.push_back(
-        {{"state", name_of(finding.state)}, {"what", finding.what}, {"text", finding.text}, {"mend", finding.mend}});
+    rows.push_back({{"state", name_of(finding.state)},
+                    {"what", finding.what},
+                    {"text", finding.text},
+                    {"mend", finding.mend}});
     if (globals.json) continue;
     const std::string state = fmt::format("{:<8}", name_of(finding.state));
-    console.result(fmt::format("{}{:<11}{}", finding.state == State::ok ? console.green(state) : console.red(state),
-                               finding.what, finding.text));
+    console.result(fmt::format(
+        "{}{:<11}{}", finding.state == State::ok ? console.green(state) : console.red(state),
+        finding.what, finding.text));
     if (!finding.mend.empty()) console.result(fmt::format("{:<19}{}", "", finding.mend));
   }
   if (globals.json)
-    console.result(Json{{"findings", rows}, {"facts", examination.facts()}, {"usable", !missing}}.dump(2));
+    console.result(
+        Json{{"findings", rows}, {"facts", examination.facts()}, {"usable", !missing}}.dump(2));
   return missing ? kPluginFailure : kDone;
 }
 
 }  // namespace
 
 void add_doctor(CLI::App& app, const Globals& globals, int& exit_code) {
-  with_example(app.add_subcommand("doctor", "Say what was found on this machine, and what to do about what is missing"),
-               "modeldiff doctor")
+  with_example(
+      app.add_subcommand(
+          "doctor", "Say what was found on this machine, and what to do about what is missing"),
+      "modeldiff doctor")
       ->callback([&globals, &exit_code] { exit_code = doctor(globals); });
 }
 

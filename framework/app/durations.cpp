@@ -24,7 +24,8 @@ Durations::Durations(const Plan& plan, const std::vector<Json>& attempts) {
     }
   }
   std::vector<std::string> config_names;
-  for (const Json& config : plan.configs) config_names.push_back(sha256(config.dump()).substr(0, 12));
+  for (const Json& config : plan.configs)
+    config_names.push_back(sha256(config.dump()).substr(0, 12));
   std::map<std::pair<std::string, std::size_t>, std::size_t> known;
   for (const Cell& cell : plan.cells) {
     const auto [at, is_new] = known.try_emplace({cell.kind, cell.config}, groups_.size());

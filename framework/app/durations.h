@@ -17,8 +17,8 @@ class Durations {
   Durations(const Durations&) = delete;
   Durations& operator=(const Durations&) = delete;
 
-  /// Seconds of one worker: the mean of cells of the same configuration, else of the same kind; nothing when there
-  /// were none.
+  /// Seconds of one worker: the mean of cells of the same configuration, else of the same kind;
+  /// nothing when there were none.
   std::optional<double> of(std::size_t cell) const;
   void add(std::size_t cell, double seconds);
 
@@ -37,8 +37,9 @@ class Durations {
   };
 
   std::vector<std::string> groups_;
-  std::vector<std::size_t> group_index_;         // of each cell
-  std::vector<Mean*> group_means_, kind_means_;  // of each group; into the maps, whose entries stay in place
+  std::vector<std::size_t> group_index_;  // of each cell
+  std::vector<Mean*> group_means_,
+      kind_means_;  // of each group; into the maps, whose entries stay in place
   std::map<std::string, Mean> by_group_, by_kind_;
 };
 

@@ -23,13 +23,16 @@ const char* telling_key(const Json& list) {
   return nullptr;
 }
 
-void collect(const Json& value, const std::string& path, std::vector<std::pair<std::string, Json>>& out) {
+void collect(const Json& value, const std::string& path,
+             std::vector<std::pair<std::string, Json>>& out) {
   if (value.is_object() && !value.empty()) {
-    for (const auto& [key, item] : value.items()) collect(item, path.empty() ? key : path + "." + key, out);
+    for (const auto& [key, item] : value.items())
+      collect(item, path.empty() ? key : path + "." + key, out);
   } else if (value.is_array() && !value.empty()) {
     const char* const telling = telling_key(value);
     for (std::size_t i = 0; i < value.size(); ++i) {
-      const std::string name = telling ? value[i].at(telling).get<std::string>() : std::to_string(i);
+      const std::string name =
+          telling ? value[i].at(telling).get<std::string>() : std::to_string(i);
       collect(value[i], fmt::format("{}[{}]", path, name), out);
     }
   } else {

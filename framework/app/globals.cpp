@@ -34,13 +34,16 @@ DataSearch Globals::data(const std::filesystem::path& experiment_folder) const {
 
 std::vector<std::filesystem::path> Globals::preset_folders() const {
   const std::filesystem::path bin = program.parent_path();
-  const auto folder = first_that_exists({bin / "../share/modeldiff/configs", bin / "../../configs", "configs"});
+  const auto folder =
+      first_that_exists({bin / "../share/modeldiff/configs", bin / "../../configs", "configs"});
   return folder.empty() ? std::vector<std::filesystem::path>{} : std::vector{folder};
 }
 
-Plan Globals::plan(const Experiment& experiment, const PluginRegistry& plugins, const Store& of_store) const {
+Plan Globals::plan(const Experiment& experiment, const PluginRegistry& plugins,
+                   const Store& of_store) const {
   DigestCache digests(of_store.root() / "cache" / "digests.jsonl");
-  return make_plan(experiment, plugins, data(std::filesystem::absolute(experiment.file).parent_path()), digests);
+  return make_plan(experiment, plugins,
+                   data(std::filesystem::absolute(experiment.file).parent_path()), digests);
 }
 
 std::filesystem::path plan_file(const Store& store, const std::string& experiment) {
@@ -58,7 +61,8 @@ std::string plugin_kind(const std::string& word) {
   for (const std::string& kind : kinds) {
     if (word == kind || word + "s" == kind) return kind;
   }
-  throw ConfigError("", fmt::format("there is no kind of plugin '{}'{}", word, name_advice(word, kinds, "there are")));
+  throw ConfigError("", fmt::format("there is no kind of plugin '{}'{}", word,
+                                    name_advice(word, kinds, "there are")));
 }
 
 CLI::App* with_example(CLI::App* verb, const std::string& example) {
@@ -72,17 +76,20 @@ void ExperimentArguments::add_to(CLI::App& verb) {
 }
 
 void ExperimentArguments::add_options_to(CLI::App& verb) {
-  verb.add_option("--set", options.overrides, "Replace a value: --set algorithms.A.lr=0.05 (repeatable)")
+  verb.add_option("--set", options.overrides,
+                  "Replace a value: --set algorithms.A.lr=0.05 (repeatable)")
       ->type_name("PATH=VALUE")
       ->take_all()
       ->allow_extra_args(false);
-  verb.add_option("--sweep", options.sweeps, "One experiment for each value: --sweep seed=0..9 (repeatable)")
+  verb.add_option("--sweep", options.sweeps,
+                  "One experiment for each value: --sweep seed=0..9 (repeatable)")
       ->type_name("PATH=VALUES")
       ->take_all()
       ->allow_extra_args(false);
 }
 
-std::vector<Experiment> ExperimentArguments::load(const Globals& globals, const PluginCatalog& plugins) const {
+std::vector<Experiment> ExperimentArguments::load(const Globals& globals,
+                                                  const PluginCatalog& plugins) const {
   ExperimentOptions all = options;
   all.preset_folders = globals.preset_folders();
   return load_experiments(file, all, plugins);

@@ -27,7 +27,8 @@ void print_config_error(const ConfigError& error, const Globals& globals) {
 }
 
 int fail(const Globals& globals, const char* kind, const std::string& message, int code) {
-  if (globals.json) globals.console().result(Json{{"errors", {{{"kind", kind}, {"message", message}}}}}.dump(2));
+  if (globals.json)
+    globals.console().result(Json{{"errors", {{{"kind", kind}, {"message", message}}}}}.dump(2));
   globals.console().error(fmt::format("modeldiff: {}: {}\n", kind, message));
   return code;
 }
@@ -36,7 +37,8 @@ int run_main(int count, char** arguments) {
   Globals globals;
   globals.program = std::filesystem::read_symlink("/proc/self/exe");
   CLI::App app(
-      "Compares the ways models come to be: which training data each learning algorithm uses, where they differ, "
+      "Compares the ways models come to be: which training data each learning algorithm uses, "
+      "where they differ, "
       "and the counterfactual proof.",
       "modeldiff");
   app.require_subcommand(1);
@@ -50,12 +52,14 @@ int run_main(int count, char** arguments) {
       ->type_name("FOLDER")
       ->take_all()
       ->allow_extra_args(false);
-  app.add_option("--data", globals.data_folders, "More folders with data, before MODELDIFF_DATA (repeatable)")
+  app.add_option("--data", globals.data_folders,
+                 "More folders with data, before MODELDIFF_DATA (repeatable)")
       ->type_name("FOLDER")
       ->take_all()
       ->allow_extra_args(false);
-  const std::map<std::string, ColourChoice> colours{
-      {"auto", ColourChoice::automatic}, {"always", ColourChoice::always}, {"never", ColourChoice::never}};
+  const std::map<std::string, ColourChoice> colours{{"auto", ColourChoice::automatic},
+                                                    {"always", ColourChoice::always},
+                                                    {"never", ColourChoice::never}};
   app.add_option("--color", globals.colour, "Colours on a terminal")
       ->transform(CLI::CheckedTransformer(colours).description(""))
       ->type_name("auto|always|never");
@@ -86,7 +90,8 @@ int run_main(int count, char** arguments) {
   } catch (const Interrupted& e) {
     return fail(globals, "interrupted", e.what(), kInterrupted);
   } catch (const std::exception& e) {
-    return fail(globals, "internal error", fmt::format("{}\n  This is a bug in modeldiff.", e.what()), kOurBug);
+    return fail(globals, "internal error",
+                fmt::format("{}\n  This is a bug in modeldiff.", e.what()), kOurBug);
   }
 }
 

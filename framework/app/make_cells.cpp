@@ -50,36 +50,40 @@ std::vector<PoolCell> pool_cells(const Plan& plan, const std::vector<bool>& done
   std::vector<PoolCell> cells;
   for (std::size_t i = 0; i < plan.cells.size(); ++i) {
     const Cell& cell = plan.cells[i];
-    const std::string group =
-        fmt::format("{}/{}/{}", cell.kind, cell.config, cell.own.value("checkpoints", Json()).dump());
-    cells.push_back({plan.needs(i), groups.try_emplace(group, groups.size()).first->second, done[i]});
+    const std::string group = fmt::format("{}/{}/{}", cell.kind, cell.config,
+                                          cell.own.value("checkpoints", Json()).dump());
+    cells.push_back(
+        {plan.needs(i), groups.try_emplace(group, groups.size()).first->second, done[i]});
   }
   return cells;
 }
 
-PoolOptions pool_options(const Globals& globals, const PluginRegistry& plugins, const Store& store, const Plan& plan,
-                         const PlanInUse& in_use, const MakeOptions& options) {
+PoolOptions pool_options(const Globals& globals, const PluginRegistry& plugins, const Store& store,
+                         const Plan& plan, const PlanInUse& in_use, const MakeOptions& options) {
   const Json& limits = plan.description.at("limits");
   PoolOptions out;
-  out.workers =
-      options.workers > 0 ? options.workers : static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
+  out.workers = options.workers > 0
+                    ? options.workers
+                    : static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
   out.stop_on_failure = options.stop_on_failure;
   out.cell_limit = std::chrono::duration<double>(60 * limits.at("cell_minutes").get<double>());
   out.made_elsewhere = [&](std::size_t cell) { return store.contains(plan.cells[cell].key); };
   constexpr double kGiB = 1024.0 * 1024 * 1024;
   const double memory = limits.at("memory_gib").get<double>();
-  out.environment = {
-      fmt::format("MODELDIFF_MEMORY_LIMIT={:.0f}", memory > 0 ? memory * kGiB : free_memory() / out.workers),
-      "OMP_NUM_THREADS=1", "MKL_NUM_THREADS=1"};
+  out.environment = {fmt::format("MODELDIFF_MEMORY_LIMIT={:.0f}",
+                                 memory > 0 ? memory * kGiB : free_memory() / out.workers),
+                     "OMP_NUM_THREADS=1", "MKL_NUM_THREADS=1"};
   out.command = {globals.worker().string(), store.root().string(), in_use.file().string()};
   for (const auto& folder : plugins.folders()) out.command.push_back(folder.string());
   return out;
 }
 
-void record(const Store& store, const Plan& plan, const Durations& durations, const PoolEvent& event) {
+void record(const Store& store, const Plan& plan, const Durations& durations,
+            const PoolEvent& event) {
   if (event.kind != PoolEvent::Kind::done && event.kind != PoolEvent::Kind::failed) return;
   const Cell& cell = plan.cells[event.cell];
-  Json line{{"key", cell.key.text()}, {"group", durations.group_of(event.cell)}, {"label", cell.label}};
+  Json line{
+      {"key", cell.key.text()}, {"group", durations.group_of(event.cell)}, {"label", cell.label}};
   if (event.kind == PoolEvent::Kind::done) {
     line["seconds"] = event.seconds;
   } else {
@@ -99,7 +103,8 @@ void MakeOptions::add_to(CLI::App& verb) {
 
 std::vector<bool> settled_cells(const Plan& plan, const Store& store) {
   const std::size_t count = plan.cells.size();
-  std::vector<bool> there(count), needed(count, false), read_by_other(count, false), settled(count, true);
+  std::vector<bool> there(count), needed(count, false), read_by_other(count, false),
+      settled(count, true);
   for (std::size_t i = 0; i < count; ++i) {
     there[i] = store.contains(plan.cells[i].key);
     for (const auto& [name, indices] : plan.cells[i].inputs) {
@@ -115,8 +120,9 @@ std::vector<bool> settled_cells(const Plan& plan, const Store& store) {
   return settled;
 }
 
-MadeCells make_missing_cells(const Globals& globals, const PluginRegistry& plugins, const Store& store,
-                             const Plan& plan, const PlanInUse& in_use, const MakeOptions& options) {
+MadeCells make_missing_cells(const Globals& globals, const PluginRegistry& plugins,
+                             const Store& store, const Plan& plan, const PlanInUse& in_use,
+                             const MakeOptions& options) {
   const std::vector<bool> done = settled_cells(plan, store);
   MadeCells made{std::count(done.begin(), done.end(), false), {}};
   if (made.left == 0) return made;

@@ -19,13 +19,16 @@ struct MadeCells {
   PoolResult pool;
 };
 
-/// Cells that need not be made: those in the store, and those that neither the result nor anything missing reads.
+/// Cells that need not be made: those in the store, and those that neither the result nor anything
+/// missing reads.
 std::vector<bool> settled_cells(const Plan& plan, const Store& store);
 
-/// Makes what is missing in worker processes, with progress on the console; the first Ctrl-C asks for a clean stop,
-/// the second ends the process. Other processes may be at work on the same store and plan.
+/// Makes what is missing in worker processes, with progress on the console; the first Ctrl-C asks
+/// for a clean stop, the second ends the process. Other processes may be at work on the same store
+/// and plan.
 /// @param in_use the same plan, written for the workers
-MadeCells make_missing_cells(const Globals& globals, const PluginRegistry& plugins, const Store& store,
-                             const Plan& plan, const PlanInUse& in_use, const MakeOptions& options);
+MadeCells make_missing_cells(const Globals& globals, const PluginRegistry& plugins,
+                             const Store& store, const Plan& plan, const PlanInUse& in_use,
+                             const MakeOptions& options);
 
 }  // namespace modeldiff

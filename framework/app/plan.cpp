@@ -68,31 +68,34 @@ int plan_verb(const Globals& globals, const ExperimentArguments& arguments, bool
       out.push_back({{"experiment", experiment.name}, {"cells", cells}});
       continue;
     }
-    console.result(fmt::format("{}: {} cells, {} to make", console.bold(experiment.name), plan.cells.size(), made));
+    console.result(fmt::format("{}: {} cells, {} to make", console.bold(experiment.name),
+                               plan.cells.size(), made));
     double total = 0;
     bool unknown = false;
     for (const std::string& kind : order) {
       const KindRow& row = rows.at(kind);
       total += row.seconds;
       unknown = unknown || row.unknown;
-      console.result(fmt::format("  {:<16} {:>6} in the store, {:>6} to make{}", kind, row.there, row.missing,
-                                 row.missing == 0 ? ""
-                                 : row.unknown    ? ", time unknown"
-                                                  : ", about " + duration_text(row.seconds) + " of one core"));
+      console.result(
+          fmt::format("  {:<16} {:>6} in the store, {:>6} to make{}", kind, row.there, row.missing,
+                      row.missing == 0 ? ""
+                      : row.unknown    ? ", time unknown"
+                                       : ", about " + duration_text(row.seconds) + " of one core"));
     }
     if (made > 0) {
       const double cores = std::max(1u, std::thread::hardware_concurrency());
-      console.result(fmt::format("  time: {}{} on {} cores; disk free: {}", unknown ? "more than " : "about ",
-                                 duration_text(total / cores), cores,
-                                 bytes_text(static_cast<double>(free_disk(store.root())))));
+      console.result(fmt::format("  time: {}{} on {} cores; disk free: {}",
+                                 unknown ? "more than " : "about ", duration_text(total / cores),
+                                 cores, bytes_text(static_cast<double>(free_disk(store.root())))));
     }
-    if (measured > 0) console.result(fmt::format("  disk: {} in the store for this experiment", bytes_text(bytes)));
+    if (measured > 0)
+      console.result(fmt::format("  disk: {} in the store for this experiment", bytes_text(bytes)));
     if (all) {
       for (const Json& cell : cells) {
-        console.result(fmt::format("  {} {}  {} {}",
-                                   cell.at("there").get<bool>() ? console.green("+") : console.red("-"),
-                                   cell.at("key").get<std::string>().substr(0, 12), cell.at("label").get<std::string>(),
-                                   console.dim(fmt::format("({})", cell.at("reason").get<std::string>()))));
+        console.result(fmt::format(
+            "  {} {}  {} {}", cell.at("there").get<bool>() ? console.green("+") : console.red("-"),
+            cell.at("key").get<std::string>().substr(0, 12), cell.at("label").get<std::string>(),
+            console.dim(fmt::format("({})", cell.at("reason").get<std::string>()))));
       }
     }
   }
@@ -101,7 +104,8 @@ int plan_verb(const Globals& globals, const ExperimentArguments& arguments, bool
 }
 
 /// The parts of two descriptions that differ, as paths.
-void differences(const Json& now, const Json& before, const std::string& path, std::vector<std::string>& out) {
+void differences(const Json& now, const Json& before, const std::string& path,
+                 std::vector<std::string>& out) {
   if (now == before) return;
   if (now.is_object() && before.is_object()) {
     for (const auto& [key, value] : now.items()) {
@@ -114,14 +118,16 @@ void differences(const Json& now, const Json& before, const std::string& path, s
     }
     for (const auto& [key, value] : before.items()) {
       if (!now.contains(key))
-        out.push_back(fmt::format("{}: {} (gone)", path.empty() ? key : path + "." + key, value.dump()));
+        out.push_back(
+            fmt::format("{}: {} (gone)", path.empty() ? key : path + "." + key, value.dump()));
     }
     return;
   }
   out.push_back(fmt::format("{}: {} (before: {})", path, now.dump(), before.dump()));
 }
 
-int why_verb(const Globals& globals, const ExperimentArguments& arguments, const std::string& wanted) {
+int why_verb(const Globals& globals, const ExperimentArguments& arguments,
+             const std::string& wanted) {
   const Console console = globals.console();
   const PluginRegistry plugins = globals.plugins();
   const Experiment experiment = arguments.load(globals, plugins).front();
@@ -129,11 +135,12 @@ int why_verb(const Globals& globals, const ExperimentArguments& arguments, const
   const Plan plan = globals.plan(experiment, plugins, store);
   const std::filesystem::path last = plan_file(store, experiment.name);
   const std::optional<Plan> before =
-      std::filesystem::exists(last) ? std::optional(plan_from_json(Json::parse(read_text(last)))) : std::nullopt;
+      std::filesystem::exists(last) ? std::optional(plan_from_json(Json::parse(read_text(last))))
+                                    : std::nullopt;
   Json rows = Json::array();
   for (const Cell& cell : plan.cells) {
-    if (!wanted.empty() && cell.label.find(wanted) == std::string::npos && !cell.key.text().starts_with(wanted) &&
-        cell.kind != wanted)
+    if (!wanted.empty() && cell.label.find(wanted) == std::string::npos &&
+        !cell.key.text().starts_with(wanted) && cell.kind != wanted)
       continue;
     std::vector<std::string> changed;
     if (before) {
@@ -160,8 +167,10 @@ int why_verb(const Globals& globals, const ExperimentArguments& arguments, const
                                   : fmt::format("no cell is called '{}'", wanted));
   for (const Json& row : rows) {
     console.result(fmt::format("{} {}: {}", row.at("key").get<std::string>().substr(0, 12),
-                               row.at("label").get<std::string>(), row.at("reason").get<std::string>()));
-    for (const Json& change : row.at("changed_since_last_plan")) console.result("    " + change.get<std::string>());
+                               row.at("label").get<std::string>(),
+                               row.at("reason").get<std::string>()));
+    for (const Json& change : row.at("changed_since_last_plan"))
+      console.result("    " + change.get<std::string>());
   }
   return kDone;
 }
@@ -171,8 +180,9 @@ int why_verb(const Globals& globals, const ExperimentArguments& arguments, const
 void add_plan(CLI::App& app, const Globals& globals, int& exit_code) {
   auto arguments = std::make_shared<ExperimentArguments>();
   auto all = std::make_shared<bool>(false);
-  CLI::App* verb = with_example(app.add_subcommand("plan", "Say what a run would make, what is in the store, and why"),
-                                "modeldiff plan experiments/quickstart.yaml --all");
+  CLI::App* verb = with_example(
+      app.add_subcommand("plan", "Say what a run would make, what is in the store, and why"),
+      "modeldiff plan experiments/quickstart.yaml --all");
   arguments->add_to(*verb);
   verb->add_flag("--all", *all, "Every cell on a line");
   verb->callback([=, &globals, &exit_code] { exit_code = plan_verb(globals, *arguments, *all); });
@@ -182,10 +192,13 @@ void add_why(CLI::App& app, const Globals& globals, int& exit_code) {
   auto arguments = std::make_shared<ExperimentArguments>();
   auto wanted = std::make_shared<std::string>();
   CLI::App* verb = with_example(
-      app.add_subcommand("why", "Say why cells are, or are not, to be made: what changed since the last plan"),
+      app.add_subcommand(
+          "why", "Say why cells are, or are not, to be made: what changed since the last plan"),
       "modeldiff why experiments/quickstart.yaml comparison");
   arguments->add_to(*verb);
-  verb->add_option("cell", *wanted, "Part of a label, a kind, or the start of a key; default: all that are to be made")
+  verb->add_option(
+          "cell", *wanted,
+          "Part of a label, a kind, or the start of a key; default: all that are to be made")
       ->type_name("CELL");
   verb->callback([=, &globals, &exit_code] { exit_code = why_verb(globals, *arguments, *wanted); });
 }

@@ -18,8 +18,8 @@ std::size_t terminal_width() {
 
 }  // namespace
 
-RunProgress::RunProgress(const Console& console, const Plan& plan, const std::vector<bool>& done, Durations& durations,
-                         int workers)
+RunProgress::RunProgress(const Console& console, const Plan& plan, const std::vector<bool>& done,
+                         Durations& durations, int workers)
     : console_(console),
       plan_(plan),
       durations_(durations),
@@ -90,7 +90,8 @@ std::string RunProgress::estimate() const {
   }
   for (const auto& [cell, share] : running_) seconds -= durations_.of(cell).value_or(0) * share;
   if (unknown && seconds < 1) return "";  // nothing is known of what takes long
-  return fmt::format(", {} {} left", unknown ? "at least" : "about", duration_text(seconds / workers_));
+  return fmt::format(", {} {} left", unknown ? "at least" : "about",
+                     duration_text(seconds / workers_));
 }
 
 void RunProgress::draw() {
@@ -99,7 +100,8 @@ void RunProgress::draw() {
   if (console_.quiet() || !due) return;
   last_draw_ = now;
   const double elapsed = std::chrono::duration<double>(now - start_).count();
-  std::string line = fmt::format("{}/{} cells, {}{}", made_, total_, duration_text(elapsed), estimate());
+  std::string line =
+      fmt::format("{}/{} cells, {}{}", made_, total_, duration_text(elapsed), estimate());
   if (!current_.empty()) line += "  " + current_;
   if (!console_.live()) {
     console_.note(line);

@@ -10,12 +10,13 @@
 
 namespace modeldiff {
 
-/// Tells a person how far a run is: one line drawn over itself on a terminal, a line each 30 s elsewhere.
+/// Tells a person how far a run is: one line drawn over itself on a terminal, a line each 30 s
+/// elsewhere.
 class RunProgress {
  public:
   /// @param done which cells need not be made
-  RunProgress(const Console& console, const Plan& plan, const std::vector<bool>& done, Durations& durations,
-              int workers);
+  RunProgress(const Console& console, const Plan& plan, const std::vector<bool>& done,
+              Durations& durations, int workers);
   ~RunProgress();
 
   void on_event(const PoolEvent& event);

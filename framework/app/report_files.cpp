@@ -8,12 +8,15 @@
 namespace modeldiff {
 namespace {
 
-std::string text_of(const Json& result) { return result.dump(1, ' ', false, Json::error_handler_t::replace); }
+std::string text_of(const Json& result) {
+  return result.dump(1, ' ', false, Json::error_handler_t::replace);
+}
 
 }  // namespace
 
 Json write_report_files(const std::filesystem::path& folder, const Plan& plan, const Store& store,
-                        const std::vector<MissingCell>& missing, const std::vector<Expectation>& expectations) {
+                        const std::vector<MissingCell>& missing,
+                        const std::vector<Expectation>& expectations) {
   Json result = collect_result(plan, store, missing, expectations);
   create_folders(folder);
   write_text_atomically(folder / "result.json", text_of(result));
@@ -22,7 +25,8 @@ Json write_report_files(const std::filesystem::path& folder, const Plan& plan, c
   return result;
 }
 
-void print_report(const Console& console, bool json, const Json& result, const std::filesystem::path& folder) {
+void print_report(const Console& console, bool json, const Json& result,
+                  const std::filesystem::path& folder) {
   if (json) {
     console.result(text_of(result));
     return;
@@ -33,7 +37,8 @@ void print_report(const Console& console, bool json, const Json& result, const s
 
 bool expectation_missed(const Json& result) {
   const Json& expect = result.at("expect");
-  return std::any_of(expect.begin(), expect.end(), [](const Json& row) { return !row.at("holds").get<bool>(); });
+  return std::any_of(expect.begin(), expect.end(),
+                     [](const Json& row) { return !row.at("holds").get<bool>(); });
 }
 
 }  // namespace modeldiff

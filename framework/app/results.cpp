@@ -23,16 +23,18 @@ bool is_result(const fs::path& path) {
          (path.filename() == "result.json" && fs::is_regular_file(path, ignored));
 }
 
-fs::path result_file(const fs::path& path) { return path.filename() == "result.json" ? path : path / "result.json"; }
+fs::path result_file(const fs::path& path) {
+  return path.filename() == "result.json" ? path : path / "result.json";
+}
 
 Json read_result(const fs::path& path) {
   const fs::path file = result_file(path);
   Json result = Json::parse(read_text(file), nullptr, /*allow_exceptions=*/false);
   if (!result.is_object() || !result.contains("experiment") || !result.contains("description")) {
-    throw DataError(
-        fmt::format("'{}' is no result of modeldiff: it must be a JSON object with 'experiment' and "
-                    "'description'",
-                    file.string()));
+    throw DataError(fmt::format(
+        "'{}' is no result of modeldiff: it must be a JSON object with 'experiment' and "
+        "'description'",
+        file.string()));
   }
   return result;
 }
@@ -49,19 +51,23 @@ Artifact find_artifact(const Store& store, const std::string& start) {
   }
   if (found.size() == 1) return store.open(found.front());
   if (found.empty()) {
-    throw DataError(fmt::format("no artifact's key begins with '{}' in the store '{}'; `modeldiff store ls` lists all",
-                                start, store.root().string()));
+    throw DataError(fmt::format(
+        "no artifact's key begins with '{}' in the store '{}'; `modeldiff store ls` lists all",
+        start, store.root().string()));
   }
-  std::string text = fmt::format("'{}' is the start of {} keys; give more digits:", start, found.size());
+  std::string text =
+      fmt::format("'{}' is the start of {} keys; give more digits:", start, found.size());
   for (std::size_t i = 0; i < std::min(found.size(), kListedArtifacts); ++i) {
     try {
       const Artifact artifact = store.open(found[i]);
-      text += fmt::format("\n  {}  {:<14}  {}", found[i].text().substr(0, 16), artifact.kind(), label_of(artifact));
+      text += fmt::format("\n  {}  {:<14}  {}", found[i].text().substr(0, 16), artifact.kind(),
+                          label_of(artifact));
     } catch (const DataError&) {
       text += fmt::format("\n  {}  corrupt", found[i].text().substr(0, 16));
     }
   }
-  if (found.size() > kListedArtifacts) text += fmt::format("\n  and {} more", found.size() - kListedArtifacts);
+  if (found.size() > kListedArtifacts)
+    text += fmt::format("\n  and {} more", found.size() - kListedArtifacts);
   throw DataError(text);
 }
 
@@ -70,9 +76,11 @@ std::string label_of(const Artifact& artifact) { return artifact.description().v
 std::map<std::string, std::string> experiments_by_key(const Store& store) {
   std::map<std::string, std::string> out;
   std::error_code error;
-  for (fs::directory_iterator at(store.root() / "runs", error), end; !error && at != end; at.increment(error)) {
+  for (fs::directory_iterator at(store.root() / "runs", error), end; !error && at != end;
+       at.increment(error)) {
     if (!fs::exists(at->path() / "plan.json")) continue;
-    const Json plan = Json::parse(read_text(at->path() / "plan.json"), nullptr, /*allow_exceptions=*/false);
+    const Json plan =
+        Json::parse(read_text(at->path() / "plan.json"), nullptr, /*allow_exceptions=*/false);
     if (!plan.is_object() || !plan.contains("cells")) continue;
     const auto name = plan.value("experiment", at->path().filename().string());
     for (const Json& cell : plan.at("cells")) {

@@ -18,8 +18,10 @@ struct RunArguments {
 
 std::vector<MissingCell> missing_cells(const PoolResult& pool) {
   std::vector<MissingCell> missing;
-  for (const CellFailure& failure : pool.failures) missing.push_back({failure.cell, failure.kind, failure.message});
-  for (const std::size_t cell : pool.blocked) missing.push_back({cell, "blocked", "a part that it needs is missing"});
+  for (const CellFailure& failure : pool.failures)
+    missing.push_back({failure.cell, failure.kind, failure.message});
+  for (const std::size_t cell : pool.blocked)
+    missing.push_back({cell, "blocked", "a part that it needs is missing"});
   return missing;
 }
 
@@ -34,13 +36,15 @@ void print_mistakes(const Console& console, const Experiment& experiment, const 
   RenderStyle style;
   style.colour = console.colour();
   // Runs of one algorithm all say the same.
-  console.error(render_diagnostics(without_repeats(with_locations(std::move(mend), experiment.root)), style));
+  console.error(
+      render_diagnostics(without_repeats(with_locations(std::move(mend), experiment.root)), style));
 }
 
 int exit_code_of(const PoolResult& pool, const Json& result) {
   const auto is_config = [](const CellFailure& failure) { return failure.kind == "config"; };
   if (!pool.failures.empty()) {
-    return std::all_of(pool.failures.begin(), pool.failures.end(), is_config) ? kUsage : kCellsFailed;
+    return std::all_of(pool.failures.begin(), pool.failures.end(), is_config) ? kUsage
+                                                                              : kCellsFailed;
   }
   return expectation_missed(result) ? kExpectationMissed : kDone;
 }
@@ -55,19 +59,20 @@ int run_one(const Globals& globals, const RunArguments& arguments, const Experim
   const PlanInUse in_use = store.use_plan(plan_text);
   const MadeCells made = make_missing_cells(globals, plugins, store, plan, in_use, arguments.make);
   if (made.pool.interrupted) {
-    console.error(
-        fmt::format("\nstopped; what is finished is kept. To go on: modeldiff run {}\n", experiment.file.string()));
+    console.error(fmt::format("\nstopped; what is finished is kept. To go on: modeldiff run {}\n",
+                              experiment.file.string()));
     return kInterrupted;
   }
   const std::filesystem::path folder = arguments.out / experiment.name;
-  const Json result = write_report_files(folder, plan, store, missing_cells(made.pool), experiment.expectations);
+  const Json result =
+      write_report_files(folder, plan, store, missing_cells(made.pool), experiment.expectations);
   print_report(console, globals.json, result, folder);
   if (made.left == 0) console.note("nothing was left to do");
   if (made.pool.nondeterministic > 0) {
-    console.error(
-        fmt::format("{} cells gave other bytes than another process for the same key; see the store's "
-                    "attempts\n",
-                    made.pool.nondeterministic));
+    console.error(fmt::format(
+        "{} cells gave other bytes than another process for the same key; see the store's "
+        "attempts\n",
+        made.pool.nondeterministic));
   }
   print_mistakes(console, experiment, made.pool);
   return exit_code_of(made.pool, result);
@@ -90,12 +95,13 @@ int run(const Globals& globals, const RunArguments& arguments) {
 
 void add_run(CLI::App& app, const Globals& globals, int& exit_code) {
   auto arguments = std::make_shared<RunArguments>();
-  CLI::App* verb =
-      with_example(app.add_subcommand("run", "Run an experiment, or what is left of it, and write its report"),
-                   "modeldiff run experiments/quickstart.yaml --set seed=3");
+  CLI::App* verb = with_example(
+      app.add_subcommand("run", "Run an experiment, or what is left of it, and write its report"),
+      "modeldiff run experiments/quickstart.yaml --set seed=3");
   arguments->experiment.add_to(*verb);
   arguments->make.add_to(*verb);
-  verb->add_option("--out", arguments->out, "Folder for report.html and result.json, below the experiment's name")
+  verb->add_option("--out", arguments->out,
+                   "Folder for report.html and result.json, below the experiment's name")
       ->capture_default_str()
       ->type_name("FOLDER");
   verb->callback([=, &globals, &exit_code] { exit_code = run(globals, *arguments); });

@@ -24,7 +24,9 @@ Json making_of(const Store& store, const Key& key) {
   Json making;
   for (const Json& line : store.attempts()) {
     if (line.value("key", "") == key.text() && line.contains("seconds")) {
-      making = {{"seconds", line.at("seconds")}, {"time", line.value("time", "")}, {"host", line.value("host", "")}};
+      making = {{"seconds", line.at("seconds")},
+                {"time", line.value("time", "")},
+                {"host", line.value("host", "")}};
     }
   }
   return making;
@@ -57,7 +59,8 @@ Json tensors_of(const Artifact& artifact, const std::string& file) {
     const TensorSummary summary = summary_of(tensor);
     out[name] = {{"dtype", name_of(tensor.dtype)}, {"shape", tensor.shape}};
     if (summary.count > summary.not_finite) {
-      out[name].update({{"min", summary.minimum}, {"max", summary.maximum}, {"mean", summary.mean}});
+      out[name].update(
+          {{"min", summary.minimum}, {"max", summary.maximum}, {"mean", summary.mean}});
     }
     if (summary.not_finite > 0) out[name]["not_finite"] = summary.not_finite;
   }
@@ -71,7 +74,8 @@ Json facts_of(const Store& store, const Artifact& artifact) {
   Json files = Json::object();
   for (const ArtifactFile& file : artifact.files()) {
     files[file.name] = {{"bytes", file.bytes}, {"sha256", file.sha256}};
-    if (file.name.ends_with(".safetensors")) files[file.name]["tensors"] = tensors_of(artifact, file.name);
+    if (file.name.ends_with(".safetensors"))
+      files[file.name]["tensors"] = tensors_of(artifact, file.name);
   }
   return {{"key", artifact.key().text()},
           {"kind", artifact.kind()},
@@ -93,9 +97,11 @@ void print_inputs(const Console& console, const Json& inputs) {
   TextTable table({"input", "key", "label"});
   for (const auto& [name, items] : inputs.items()) {
     for (std::size_t i = 0; i < items.size() && i < kShownInputs; ++i) {
-      table.add({i == 0 ? name : "", items[i].at("key").get<std::string>().substr(0, 12), items[i].at("label")});
+      table.add({i == 0 ? name : "", items[i].at("key").get<std::string>().substr(0, 12),
+                 items[i].at("label")});
     }
-    if (items.size() > kShownInputs) table.add({"", "", fmt::format("and {} more", items.size() - kShownInputs)});
+    if (items.size() > kShownInputs)
+      table.add({"", "", fmt::format("and {} more", items.size() - kShownInputs)});
   }
   table.print(console, 2);
 }
@@ -103,16 +109,19 @@ void print_inputs(const Console& console, const Json& inputs) {
 void print_files(const Console& console, const Json& files) {
   console.result("\n" + console.bold("files"));
   for (const auto& [name, file] : files.items()) {
-    console.result(fmt::format("  {}  {}", name, console.dim(bytes_text(file.at("bytes").get<double>()))));
+    console.result(
+        fmt::format("  {}  {}", name, console.dim(bytes_text(file.at("bytes").get<double>()))));
     if (!file.contains("tensors")) continue;
     TextTable table({"tensor", "type", "shape", ">min", ">max", ">mean", ""});
     for (const auto& [tensor, facts] : file.at("tensors").items()) {
       const auto number = [&](const char* what) {
         return facts.contains(what) ? number_text(facts.at(what).get<double>()) : "-";
       };
-      table.add({tensor, facts.at("dtype"), facts.at("shape").dump(), number("min"), number("max"), number("mean"),
-                 facts.contains("not_finite") ? fmt::format("{} not finite", facts.at("not_finite").get<std::int64_t>())
-                                              : ""});
+      table.add({tensor, facts.at("dtype"), facts.at("shape").dump(), number("min"), number("max"),
+                 number("mean"),
+                 facts.contains("not_finite")
+                     ? fmt::format("{} not finite", facts.at("not_finite").get<std::int64_t>())
+                     : ""});
     }
     table.print(console, 4);
   }
@@ -128,17 +137,18 @@ void print_artifact(const Console& console, const Json& facts) {
   };
   fact("experiment", text("experiment"));
   const Json& made = facts.at("made");
-  fact("made", made.is_null()
-                   ? "by another store"
-                   : fmt::format("{} on {} in {}", made.at("time").get<std::string>(),
-                                 made.at("host").get<std::string>(), duration_text(made.at("seconds").get<double>())));
+  fact("made", made.is_null() ? "by another store"
+                              : fmt::format("{} on {} in {}", made.at("time").get<std::string>(),
+                                            made.at("host").get<std::string>(),
+                                            duration_text(made.at("seconds").get<double>())));
   fact("size", bytes_text(facts.at("bytes").get<double>()));
   fact("folder", text("folder"));
   fact("build", text("build"));
   std::vector<std::pair<std::string, Json>> values = flat_values(facts.at("config"));
   for (auto& value : flat_values(facts.at("own"))) values.push_back(std::move(value));
   if (!values.empty()) console.result("\n" + console.bold("configuration"));
-  for (const auto& [path, value] : values) console.result(fmt::format("  {}: {}", path, value.dump()));
+  for (const auto& [path, value] : values)
+    console.result(fmt::format("  {}: {}", path, value.dump()));
   print_inputs(console, facts.at("inputs"));
   print_files(console, facts.at("files"));
 }
@@ -160,7 +170,8 @@ int show_result(const Console& console, bool json, const std::filesystem::path& 
     return kDone;
   }
   console.result(console.bold(result.at("experiment").get<std::string>()));
-  if (const auto question = result.value("question", ""); !question.empty()) console.result(question);
+  if (const auto question = result.value("question", ""); !question.empty())
+    console.result(question);
   console.result("");
   for (const std::string& line : verdict(result)) console.result(line);
   TextTable table({"part", "artifact"});
@@ -170,8 +181,8 @@ int show_result(const Console& console, bool json, const std::filesystem::path& 
     table.print(console);
   }
   for (const Json& cell : result.at("missing")) {
-    console.result(
-        fmt::format("missing: {} ({})", cell.at("cell").get<std::string>(), cell.at("message").get<std::string>()));
+    console.result(fmt::format("missing: {} ({})", cell.at("cell").get<std::string>(),
+                               cell.at("message").get<std::string>()));
   }
   const std::filesystem::path page = result_file(path).parent_path() / "report.html";
   if (std::filesystem::exists(page)) console.result("\n" + page.string());
@@ -182,10 +193,10 @@ int show(const Globals& globals, const ShowArguments& arguments) {
   const Console console = globals.console();
   if (is_result(arguments.subject)) return show_result(console, globals.json, arguments.subject);
   if (!is_key_start(arguments.subject)) {
-    throw UsageError(
-        fmt::format("'{}' is neither a folder of results, with a result.json, nor a key or the start "
-                    "of one, of at least 4 digits 0-9 and a-f; `modeldiff store ls` lists the keys",
-                    arguments.subject));
+    throw UsageError(fmt::format(
+        "'{}' is neither a folder of results, with a result.json, nor a key or the start "
+        "of one, of at least 4 digits 0-9 and a-f; `modeldiff store ls` lists the keys",
+        arguments.subject));
   }
   const Store store(globals.store);
   const Artifact artifact = find_artifact(store, arguments.subject);
@@ -208,12 +219,15 @@ int show(const Globals& globals, const ShowArguments& arguments) {
 
 void add_show(CLI::App& app, const Globals& globals, int& exit_code) {
   auto arguments = std::make_shared<ShowArguments>();
-  CLI::App* verb = with_example(app.add_subcommand("show", "Print what an artifact holds, or what a result says"),
-                                "modeldiff show 2d9dcb5d1fe9");
-  verb->add_option("what", arguments->subject, "The start of an artifact's key, or a folder of results")
+  CLI::App* verb = with_example(
+      app.add_subcommand("show", "Print what an artifact holds, or what a result says"),
+      "modeldiff show 2d9dcb5d1fe9");
+  verb->add_option("what", arguments->subject,
+                   "The start of an artifact's key, or a folder of results")
       ->required()
       ->type_name("KEY|RESULT");
-  verb->add_option("--file", arguments->file, "Print this file of the artifact as it is")->type_name("NAME");
+  verb->add_option("--file", arguments->file, "Print this file of the artifact as it is")
+      ->type_name("NAME");
   verb->callback([=, &globals, &exit_code] { exit_code = show(globals, *arguments); });
 }
 

@@ -31,7 +31,8 @@ double age_of(const fs::path& folder) {
   std::error_code error;
   const auto modified = fs::last_write_time(folder, error);
   if (error) return 0;
-  return std::max(0.0, std::chrono::duration<double>(fs::file_time_type::clock::now() - modified).count());
+  return std::max(
+      0.0, std::chrono::duration<double>(fs::file_time_type::clock::now() - modified).count());
 }
 
 std::string age_text(double seconds) {
@@ -65,9 +66,10 @@ std::vector<Row> rows_of(const Store& store, const ListArguments& wanted) {
 void check_kind(const Store& store, const std::string& kind) {
   std::vector<std::string> kinds;
   for (const auto& [name, usage] : store.usage()) kinds.push_back(name);
-  if (kind.empty() || kinds.empty() || std::find(kinds.begin(), kinds.end(), kind) != kinds.end()) return;
-  throw UsageError(
-      fmt::format("--kind: the store has no artifact of kind '{}'{}", kind, name_advice(kind, kinds, "there are")));
+  if (kind.empty() || kinds.empty() || std::find(kinds.begin(), kinds.end(), kind) != kinds.end())
+    return;
+  throw UsageError(fmt::format("--kind: the store has no artifact of kind '{}'{}", kind,
+                               name_advice(kind, kinds, "there are")));
 }
 
 int list(const Globals& globals, const ListArguments& wanted) {
@@ -80,8 +82,9 @@ int list(const Globals& globals, const ListArguments& wanted) {
   Json artifacts = Json::array();
   for (const Row& row : rows) {
     bytes += row.summary.bytes;
-    table.add({row.summary.kind, row.summary.key.brief(), bytes_text(static_cast<double>(row.summary.bytes)),
-               age_text(row.age_seconds), row.experiment.empty() ? "-" : row.experiment, row.label});
+    table.add({row.summary.kind, row.summary.key.brief(),
+               bytes_text(static_cast<double>(row.summary.bytes)), age_text(row.age_seconds),
+               row.experiment.empty() ? "-" : row.experiment, row.label});
     artifacts.push_back({{"kind", row.summary.kind},
                          {"key", row.summary.key.text()},
                          {"bytes", row.summary.bytes},
@@ -90,12 +93,13 @@ int list(const Globals& globals, const ListArguments& wanted) {
                          {"label", row.label}});
   }
   if (globals.json) {
-    console.result(Json{{"store", store.root().string()}, {"artifacts", artifacts}, {"bytes", bytes}}.dump(2));
+    console.result(
+        Json{{"store", store.root().string()}, {"artifacts", artifacts}, {"bytes", bytes}}.dump(2));
     return kDone;
   }
   if (!rows.empty()) table.print(console);
-  console.result(fmt::format("{} artifacts, {} in {}", rows.size(), bytes_text(static_cast<double>(bytes)),
-                             store.root().string()));
+  console.result(fmt::format("{} artifacts, {} in {}", rows.size(),
+                             bytes_text(static_cast<double>(bytes)), store.root().string()));
   return kDone;
 }
 
@@ -103,7 +107,8 @@ int verify(const Globals& globals, bool quarantine) {
   const Console console = globals.console();
   const Store store(globals.store);
   const auto progress = [&](std::int64_t done, std::int64_t total) {
-    if (console.live() && !console.quiet()) console.error(fmt::format("\r\x1b[K{}/{} artifacts read", done, total));
+    if (console.live() && !console.quiet())
+      console.error(fmt::format("\r\x1b[K{}/{} artifacts read", done, total));
   };
   const std::vector<StoreProblem> problems = store.verify_all(progress);
   if (console.live() && !console.quiet()) console.error("\r\x1b[K");
@@ -111,24 +116,31 @@ int verify(const Globals& globals, bool quarantine) {
   Json corrupt = Json::array();
   for (const StoreProblem& problem : problems) {
     const auto aside = quarantine ? store.quarantine(problem.key, problem.text) : std::nullopt;
-    corrupt.push_back(
-        {{"key", problem.key.text()}, {"problem", problem.text}, {"moved_to", aside ? Json(aside->string()) : Json()}});
+    corrupt.push_back({{"key", problem.key.text()},
+                       {"problem", problem.text},
+                       {"moved_to", aside ? Json(aside->string()) : Json()}});
     if (!globals.json) console.result(fmt::format("{} {}", console.red("corrupt:"), problem.text));
   }
   if (globals.json) {
-    console.result(Json{{"store", store.root().string()}, {"artifacts", total}, {"corrupt", corrupt}}.dump(2));
+    console.result(
+        Json{{"store", store.root().string()}, {"artifacts", total}, {"corrupt", corrupt}}.dump(2));
   } else {
-    console.result(problems.empty() ? fmt::format("all {} artifacts are what their manifests say", total)
-                                    : fmt::format("{} of {} artifacts are corrupt", problems.size(), total));
+    console.result(problems.empty()
+                       ? fmt::format("all {} artifacts are what their manifests say", total)
+                       : fmt::format("{} of {} artifacts are corrupt", problems.size(), total));
   }
   if (problems.empty()) return kDone;
-  console.note(quarantine ? "they were moved to quarantine/ in the store; `modeldiff run FILE` makes them again"
-                          : "`modeldiff store verify --quarantine` moves them aside; then `modeldiff run FILE` makes "
-                            "them again");
+  console.note(
+      quarantine
+          ? "they were moved to quarantine/ in the store; `modeldiff run FILE` makes them again"
+          : "`modeldiff store verify --quarantine` moves them aside; then `modeldiff run FILE` "
+            "makes "
+            "them again");
   return kCellsFailed;
 }
 
-std::set<Key> keys_of(const Globals& globals, const Store& store, const std::vector<fs::path>& files) {
+std::set<Key> keys_of(const Globals& globals, const Store& store,
+                      const std::vector<fs::path>& files) {
   const PluginRegistry plugins = globals.plugins();
   std::set<Key> keys;
   for (const fs::path& file : files) {
@@ -154,7 +166,8 @@ int collect_garbage(const Globals& globals, const GcArguments& arguments) {
     KindUsage& kind = kinds[artifact.kind];
     ++kind.artifacts;
     kind.bytes += artifact.bytes;
-    removed.push_back({{"key", artifact.key.text()}, {"kind", artifact.kind}, {"bytes", artifact.bytes}});
+    removed.push_back(
+        {{"key", artifact.key.text()}, {"kind", artifact.kind}, {"bytes", artifact.bytes}});
   }
   if (globals.json) {
     console.result(Json{{"deleted", arguments.yes},
@@ -168,16 +181,19 @@ int collect_garbage(const Globals& globals, const GcArguments& arguments) {
   }
   TextTable table({"kind", ">artifacts", ">size"});
   for (const auto& [kind, usage] : kinds) {
-    table.add({kind, std::to_string(usage.artifacts), bytes_text(static_cast<double>(usage.bytes))});
+    table.add(
+        {kind, std::to_string(usage.artifacts), bytes_text(static_cast<double>(usage.bytes))});
   }
   if (!table.empty()) table.print(console);
   console.result(fmt::format(
-      "{} artifacts, {} temporary folders and {} quarantined {}: {}; {} artifacts {}", report.removed.size(),
-      report.temporary_folders, report.quarantined, arguments.yes ? "deleted" : "can be deleted",
-      bytes_text(static_cast<double>(report.bytes)), report.kept, arguments.yes ? "kept" : "are needed"));
+      "{} artifacts, {} temporary folders and {} quarantined {}: {}; {} artifacts {}",
+      report.removed.size(), report.temporary_folders, report.quarantined,
+      arguments.yes ? "deleted" : "can be deleted", bytes_text(static_cast<double>(report.bytes)),
+      report.kept, arguments.yes ? "kept" : "are needed"));
   if (arguments.keep.empty()) {
     console.note(
-        "needed is what the last plan of each experiment of this store names; --keep FILE... names the "
+        "needed is what the last plan of each experiment of this store names; --keep FILE... names "
+        "the "
         "experiments instead");
   }
   if (!arguments.yes && report.bytes > 0) console.note("nothing was deleted; --yes deletes");
@@ -191,25 +207,30 @@ void add_store(CLI::App& app, const Globals& globals, int& exit_code) {
   store->require_subcommand(1);
 
   auto wanted = std::make_shared<ListArguments>();
-  CLI::App* ls =
-      with_example(store->add_subcommand("ls", "List the artifacts there are"), "modeldiff store ls --kind run");
-  ls->add_option("--kind", wanted->kind, "Only artifacts of this kind: run, attribution, ...")->type_name("KIND");
-  ls->add_option("--experiment", wanted->experiment, "Only those in the last plan of this experiment")
+  CLI::App* ls = with_example(store->add_subcommand("ls", "List the artifacts there are"),
+                              "modeldiff store ls --kind run");
+  ls->add_option("--kind", wanted->kind, "Only artifacts of this kind: run, attribution, ...")
+      ->type_name("KIND");
+  ls->add_option("--experiment", wanted->experiment,
+                 "Only those in the last plan of this experiment")
       ->type_name("NAME");
   ls->callback([=, &globals, &exit_code] { exit_code = list(globals, *wanted); });
 
   auto quarantine = std::make_shared<bool>(false);
   CLI::App* check =
-      with_example(store->add_subcommand("verify",
-                                         "Read every byte and compare it with what was published; exit code 4 when "
-                                         "something is corrupt"),
+      with_example(store->add_subcommand(
+                       "verify",
+                       "Read every byte and compare it with what was published; exit code 4 when "
+                       "something is corrupt"),
                    "modeldiff store verify");
-  check->add_flag("--quarantine", *quarantine, "Move corrupt artifacts aside, so that they are made again");
+  check->add_flag("--quarantine", *quarantine,
+                  "Move corrupt artifacts aside, so that they are made again");
   check->callback([=, &globals, &exit_code] { exit_code = verify(globals, *quarantine); });
 
   auto arguments = std::make_shared<GcArguments>();
-  CLI::App* gc = with_example(store->add_subcommand("gc", "Say what no experiment needs, or delete it"),
-                              "modeldiff store gc --keep experiments/quickstart.yaml --yes");
+  CLI::App* gc =
+      with_example(store->add_subcommand("gc", "Say what no experiment needs, or delete it"),
+                   "modeldiff store gc --keep experiments/quickstart.yaml --yes");
   gc->add_option("--keep", arguments->keep,
                  "Experiments whose artifacts are kept; default: all that this store has "
                  "plans of")

@@ -16,7 +16,8 @@ namespace modeldiff {
 
 ProgramOutput run_program(const std::vector<std::string>& command, bool capture) {
   int ends[2];
-  if (::pipe2(ends, O_CLOEXEC) != 0) throw StorageError(std::string("no pipe could be made: ") + std::strerror(errno));
+  if (::pipe2(ends, O_CLOEXEC) != 0)
+    throw StorageError(std::string("no pipe could be made: ") + std::strerror(errno));
   posix_spawn_file_actions_t actions;
   posix_spawn_file_actions_init(&actions);
   // What is not a result must not stand among the results.
@@ -25,7 +26,8 @@ ProgramOutput run_program(const std::vector<std::string>& command, bool capture)
   for (const std::string& text : command) arguments.push_back(const_cast<char*>(text.c_str()));
   arguments.push_back(nullptr);
   pid_t pid = -1;
-  const int error = ::posix_spawnp(&pid, arguments.front(), &actions, nullptr, arguments.data(), environ);
+  const int error =
+      ::posix_spawnp(&pid, arguments.front(), &actions, nullptr, arguments.data(), environ);
   posix_spawn_file_actions_destroy(&actions);
   ::close(ends[1]);
   ProgramOutput out;

@@ -33,7 +33,8 @@ void TextTable::print(const Console& console, std::size_t indent) const {
   std::vector<std::size_t> widths;
   for (const std::string& title : titles_) widths.push_back(text_width(title));
   for (const auto& row : rows_) {
-    for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], text_width(row[i]));
+    for (std::size_t i = 0; i < row.size(); ++i)
+      widths[i] = std::max(widths[i], text_width(row[i]));
   }
   const auto line = [&](const std::vector<std::string>& row) {
     std::string out(indent, ' ');

@@ -16,7 +16,8 @@ double from_half(std::uint16_t bits) {
   const int exponent = (bits >> 10) & 0x1F, fraction = bits & 0x3FF;
   const double sign = bits & 0x8000 ? -1 : 1;
   if (exponent == 0x1F) {
-    return fraction ? std::numeric_limits<double>::quiet_NaN() : sign * std::numeric_limits<double>::infinity();
+    return fraction ? std::numeric_limits<double>::quiet_NaN()
+                    : sign * std::numeric_limits<double>::infinity();
   }
   return sign * (exponent ? std::ldexp(1024 + fraction, exponent - 25) : std::ldexp(fraction, -24));
 }
@@ -89,6 +90,8 @@ double largest_difference(const TensorView& a, const TensorView& b) {
   return largest;
 }
 
-std::string shape_text(const TensorView& tensor) { return fmt::format("[{}]", fmt::join(tensor.shape, ", ")); }
+std::string shape_text(const TensorView& tensor) {
+  return fmt::format("[{}]", fmt::join(tensor.shape, ", "));
+}
 
 }  // namespace modeldiff

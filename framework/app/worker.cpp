@@ -24,14 +24,15 @@ std::vector<std::size_t> depths_of(const Plan& plan) {
   return depths;
 }
 
-/// The same cells in an order of this process's own, still each after all that it reads: processes that begin at
-/// different places rarely make the same cell, without having to ask each other.
+/// The same cells in an order of this process's own, still each after all that it reads: processes
+/// that begin at different places rarely make the same cell, without having to ask each other.
 Plan in_own_order(const Plan& plan) {
   const std::vector<std::size_t> depths = depths_of(plan);
   std::vector<std::size_t> order(plan.cells.size()), place(plan.cells.size());
   std::iota(order.begin(), order.end(), std::size_t{0});
   std::shuffle(order.begin(), order.end(), std::mt19937_64(std::random_device{}()));
-  std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return depths[a] < depths[b]; });
+  std::stable_sort(order.begin(), order.end(),
+                   [&](std::size_t a, std::size_t b) { return depths[a] < depths[b]; });
   for (std::size_t i = 0; i < order.size(); ++i) place[order[i]] = i;
   Plan out = plan;
   for (std::size_t i = 0; i < order.size(); ++i) {
@@ -47,8 +48,9 @@ Plan in_own_order(const Plan& plan) {
 Json summary_of(const Experiment& experiment, const Plan& plan, const MadeCells& made) {
   Json failures = Json::array();
   for (const CellFailure& failure : made.pool.failures) {
-    failures.push_back(
-        {{"cell", plan.cells[failure.cell].label}, {"kind", failure.kind}, {"message", failure.message}});
+    failures.push_back({{"cell", plan.cells[failure.cell].label},
+                        {"kind", failure.kind},
+                        {"message", failure.message}});
   }
   return {{"experiment", experiment.name},
           {"made", made.pool.done},
@@ -59,8 +61,9 @@ Json summary_of(const Experiment& experiment, const Plan& plan, const MadeCells&
 }
 
 std::string summary_text(const Json& summary, const Experiment& experiment) {
-  std::string text = fmt::format("{}: {} cells made here, {} by others meanwhile", experiment.name,
-                                 summary.at("made").get<std::int64_t>(), summary.at("found").get<std::int64_t>());
+  std::string text =
+      fmt::format("{}: {} cells made here, {} by others meanwhile", experiment.name,
+                  summary.at("made").get<std::int64_t>(), summary.at("found").get<std::int64_t>());
   const std::string file = experiment.file.string();
   if (summary.at("interrupted").get<bool>())
     return text + fmt::format("; stopped. To go on: modeldiff worker {}", file);
@@ -81,7 +84,8 @@ int work(const Globals& globals, const WorkerArguments& arguments) {
     write_text_atomically(plan_file(store, experiment.name), to_json(shared).dump());
     const Plan plan = in_own_order(shared);
     const PlanInUse in_use = store.use_plan(to_json(plan).dump());
-    const MadeCells made = make_missing_cells(globals, plugins, store, plan, in_use, arguments.make);
+    const MadeCells made =
+        make_missing_cells(globals, plugins, store, plan, in_use, arguments.make);
     out.push_back(summary_of(experiment, plan, made));
     if (!globals.json) globals.console().result(summary_text(out.back(), experiment));
     if (made.pool.interrupted) worst = kInterrupted;
@@ -97,7 +101,9 @@ int work(const Globals& globals, const WorkerArguments& arguments) {
 void add_worker(CLI::App& app, const Globals& globals, int& exit_code) {
   auto arguments = std::make_shared<WorkerArguments>();
   CLI::App* verb = with_example(
-      app.add_subcommand("worker", "Make cells of an experiment beside other workers on the same store; no report"),
+      app.add_subcommand(
+          "worker",
+          "Make cells of an experiment beside other workers on the same store; no report"),
       "modeldiff worker experiments/quickstart.yaml --store /shared/store --workers 4");
   arguments->experiment.add_to(*verb);
   arguments->make.add_to(*verb);

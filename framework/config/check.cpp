@@ -135,18 +135,29 @@ class Checker {
       return nullptr;
     }
     switch (field.type) {
-      case Type::boolean: return check_boolean(value, field, place);
-      case Type::integer: return check_integer(value, field, place);
-      case Type::number: return check_number(value, field, place);
+      case Type::boolean:
+        return check_boolean(value, field, place);
+      case Type::integer:
+        return check_integer(value, field, place);
+      case Type::number:
+        return check_number(value, field, place);
       case Type::text:
-      case Type::path: return check_text(value, field, place);
-      case Type::choice: return check_choice(value, field, place);
-      case Type::list: return check_list(value, field, place);
-      case Type::table: return check_table(value, field, place);
-      case Type::object: return check_object(value, field, place, defaults);
-      case Type::plugin: return check_plugin(value, field, place);
-      case Type::reference: return check_reference(value, field, place);
-      case Type::any: return value.to_json();
+      case Type::path:
+        return check_text(value, field, place);
+      case Type::choice:
+        return check_choice(value, field, place);
+      case Type::list:
+        return check_list(value, field, place);
+      case Type::table:
+        return check_table(value, field, place);
+      case Type::object:
+        return check_object(value, field, place, defaults);
+      case Type::plugin:
+        return check_plugin(value, field, place);
+      case Type::reference:
+        return check_reference(value, field, place);
+      case Type::any:
+        return value.to_json();
     }
     return nullptr;
   }
@@ -221,7 +232,8 @@ class Checker {
       report_type(value, field, place);
       return nullptr;
     }
-    if (const std::string error = count_error(value.items().size(), field, "item"); !error.empty()) {
+    if (const std::string error = count_error(value.items().size(), field, "item");
+        !error.empty()) {
       report(place, value.where(), error);
     }
     Json out = Json::array();
@@ -291,8 +303,9 @@ class Checker {
     const std::string& name = choice->as_string();
     const SchemaInfo* parameters = catalog_.find_schema(field.plugin_kind, name);
     if (!parameters) {
-      report_plain({join_key(place.path, "plugin"), choice->where()},
-                   fmt::format("unknown {} '{}'{}", noun, name, plugin_advice(field.plugin_kind, name)));
+      report_plain(
+          {join_key(place.path, "plugin"), choice->where()},
+          fmt::format("unknown {} '{}'{}", noun, name, plugin_advice(field.plugin_kind, name)));
       return nullptr;
     }
     MapKeys keys{{parameters}, fmt::format("{} '{}'", noun, name), nullptr, true};
@@ -306,7 +319,8 @@ class Checker {
     for (const char* other : kPluginKinds) {
       const std::vector<std::string> names = catalog_.names(other);
       if (std::find(names.begin(), names.end(), name) == names.end()) continue;
-      return fmt::format("; '{}' is of kind {}{}", name, other, name_advice("", catalog_.names(kind), "there are"));
+      return fmt::format("; '{}' is of kind {}{}", name, other,
+                         name_advice("", catalog_.names(kind), "there are"));
     }
     const std::vector<std::string> names = catalog_.names(kind);
     if (names.empty()) return fmt::format("; no plugins of kind {} were found", kind);

@@ -40,18 +40,30 @@ std::string advice_for_boolean(std::string text) {
 
 std::string expected_phrase(const FieldInfo& field) {
   switch (field.type) {
-    case Type::boolean: return "true or false";
-    case Type::integer: return "an integer";
-    case Type::number: return "a number";
-    case Type::text: return "a string";
-    case Type::choice: return fmt::format("one of {}", fmt::join(field.choices, ", "));
-    case Type::list: return "a list";
-    case Type::table: return "a map of names";
-    case Type::object: return "a map";
-    case Type::plugin: return "the name of a plugin, or a map with the key 'plugin'";
-    case Type::reference: return fmt::format("the name of an entry of '{}'", field.section);
-    case Type::path: return "the path of a file or folder";
-    case Type::any: return "a value";
+    case Type::boolean:
+      return "true or false";
+    case Type::integer:
+      return "an integer";
+    case Type::number:
+      return "a number";
+    case Type::text:
+      return "a string";
+    case Type::choice:
+      return fmt::format("one of {}", fmt::join(field.choices, ", "));
+    case Type::list:
+      return "a list";
+    case Type::table:
+      return "a map of names";
+    case Type::object:
+      return "a map";
+    case Type::plugin:
+      return "the name of a plugin, or a map with the key 'plugin'";
+    case Type::reference:
+      return fmt::format("the name of an entry of '{}'", field.section);
+    case Type::path:
+      return "the path of a file or folder";
+    case Type::any:
+      return "a value";
   }
   return "";
 }

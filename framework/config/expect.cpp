@@ -179,11 +179,16 @@ bool Condition::holds(const Json& found) const {
   if (test == Test::not_equal) return found != bound;
   if (!found.is_number() || !bound.is_number()) return false;
   switch (test) {
-    case Test::less: return found < bound;
-    case Test::at_most: return found <= bound;
-    case Test::more: return found > bound;
-    case Test::at_least: return found >= bound;
-    default: return found >= bound && found <= upper;
+    case Test::less:
+      return found < bound;
+    case Test::at_most:
+      return found <= bound;
+    case Test::more:
+      return found > bound;
+    case Test::at_least:
+      return found >= bound;
+    default:
+      return found >= bound && found <= upper;
   }
 }
 

@@ -80,18 +80,29 @@ class SchemaWriter {
 
   Json value_schema(const FieldInfo& field) {
     switch (field.type) {
-      case Type::boolean: return {{"type", "boolean"}};
-      case Type::integer: return number_schema("integer", field);
-      case Type::number: return number_schema("number", field);
+      case Type::boolean:
+        return {{"type", "boolean"}};
+      case Type::integer:
+        return number_schema("integer", field);
+      case Type::number:
+        return number_schema("number", field);
       case Type::text:
-      case Type::reference: return {{"type", "string"}};
-      case Type::path: return {{"type", "string"}, {"minLength", 1}};
-      case Type::choice: return {{"enum", field.choices}};
-      case Type::list: return list_schema(field);
-      case Type::table: return table_schema(field);
-      case Type::object: return object_schema(field);
-      case Type::plugin: return {{"$ref", "#/definitions/" + plugin_definition(field)}};
-      case Type::any: return Json::object();
+      case Type::reference:
+        return {{"type", "string"}};
+      case Type::path:
+        return {{"type", "string"}, {"minLength", 1}};
+      case Type::choice:
+        return {{"enum", field.choices}};
+      case Type::list:
+        return list_schema(field);
+      case Type::table:
+        return table_schema(field);
+      case Type::object:
+        return object_schema(field);
+      case Type::plugin:
+        return {{"$ref", "#/definitions/" + plugin_definition(field)}};
+      case Type::any:
+        return Json::object();
     }
     return Json::object();
   }

@@ -22,7 +22,8 @@ std::string join_index(const std::string& path, std::size_t index);
 const Value* find_key_path(const Value& root, const std::vector<std::string>& parts);
 
 /// Where to point for an error that names a key path, "algorithms.A.nesterov": the value, if it is
-/// a scalar of the file; else the longest part of the path that is there, at its key; else the file as a whole.
+/// a scalar of the file; else the longest part of the path that is there, at its key; else the file
+/// as a whole.
 SourceLocation locate_key_path(const Value& root, std::string_view path);
 
 }  // namespace modeldiff

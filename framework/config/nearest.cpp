@@ -26,7 +26,8 @@ std::string initials_of(std::string_view name) {
   return initials;
 }
 
-/// "patch" for "patches", "memory" for "memory_gib", "minutes" for "cell_minutes", "lr" for "learning_rate".
+/// "patch" for "patches", "memory" for "memory_gib", "minutes" for "cell_minutes", "lr" for
+/// "learning_rate".
 bool is_short_for(std::string_view brief, std::string_view whole) {
   constexpr std::size_t kLeastLetters = 3;
   if (brief.size() >= 2 && brief.size() < whole.size() && brief == initials_of(whole)) return true;
@@ -35,7 +36,8 @@ bool is_short_for(std::string_view brief, std::string_view whole) {
 }
 
 /// The one candidate that abbreviates the name or that the name abbreviates.
-std::optional<std::string> abbreviated_name(std::string_view name, const std::vector<std::string>& candidates) {
+std::optional<std::string> abbreviated_name(std::string_view name,
+                                            const std::vector<std::string>& candidates) {
   const std::string* found = nullptr;
   for (const std::string& candidate : candidates) {
     if (!is_short_for(name, candidate) && !is_short_for(candidate, name)) continue;

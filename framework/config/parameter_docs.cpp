@@ -64,18 +64,30 @@ std::string code(const std::string& text) { return text.empty() ? "" : fmt::form
 
 std::string plural(const FieldInfo& field) {
   switch (field.type) {
-    case Type::boolean: return "booleans";
-    case Type::integer: return "integers";
-    case Type::number: return "numbers";
-    case Type::text: return "strings";
-    case Type::list: return fmt::format("lists of {}", plural(*field.element));
-    case Type::table: return fmt::format("maps of names to {}", plural(*field.element));
-    case Type::object: return "maps";
-    case Type::plugin: return fmt::format("plugins of kind {}", field.plugin_kind);
-    case Type::reference: return fmt::format("names of entries of {}", field.section);
-    case Type::path: return "paths";
-    case Type::choice: return fmt::format("{}", fmt::join(field.choices, ", "));
-    case Type::any: return "anything";
+    case Type::boolean:
+      return "booleans";
+    case Type::integer:
+      return "integers";
+    case Type::number:
+      return "numbers";
+    case Type::text:
+      return "strings";
+    case Type::list:
+      return fmt::format("lists of {}", plural(*field.element));
+    case Type::table:
+      return fmt::format("maps of names to {}", plural(*field.element));
+    case Type::object:
+      return "maps";
+    case Type::plugin:
+      return fmt::format("plugins of kind {}", field.plugin_kind);
+    case Type::reference:
+      return fmt::format("names of entries of {}", field.section);
+    case Type::path:
+      return "paths";
+    case Type::choice:
+      return fmt::format("{}", fmt::join(field.choices, ", "));
+    case Type::any:
+      return "anything";
   }
   return "";
 }
@@ -112,18 +124,25 @@ void add_section(const FieldInfo& field, std::string& out) {
 
 std::string type_phrase(const FieldInfo& field) {
   switch (field.type) {
-    case Type::text: return "string";
-    case Type::choice: return fmt::format("one of {}", fmt::join(field.choices, ", "));
-    case Type::list: return fmt::format("list of {}", plural(*field.element));
-    case Type::table: return fmt::format("map of names to {}", plural(*field.element));
+    case Type::text:
+      return "string";
+    case Type::choice:
+      return fmt::format("one of {}", fmt::join(field.choices, ", "));
+    case Type::list:
+      return fmt::format("list of {}", plural(*field.element));
+    case Type::table:
+      return fmt::format("map of names to {}", plural(*field.element));
     case Type::object: {
       if (field.shorthand.empty()) return "map";
       const FieldInfo* only = field.fields->find(field.shorthand);
       return only ? fmt::format("{} ({}), or map", type_phrase(*only), field.shorthand) : "map";
     }
-    case Type::plugin: return fmt::format("plugin of kind {}", field.plugin_kind);
-    case Type::reference: return fmt::format("name of an entry of {}", field.section);
-    default: return std::string(type_name(field.type));
+    case Type::plugin:
+      return fmt::format("plugin of kind {}", field.plugin_kind);
+    case Type::reference:
+      return fmt::format("name of an entry of {}", field.section);
+    default:
+      return std::string(type_name(field.type));
   }
 }
 

@@ -88,10 +88,13 @@ std::string snippet(const std::string& line, const SourceLocation& where, bool c
 }
 
 bool names_word(std::string_view text, std::string_view word) {
-  const auto is_letter = [](char c) { return std::isalnum(static_cast<unsigned char>(c)) || c == '_'; };
+  const auto is_letter = [](char c) {
+    return std::isalnum(static_cast<unsigned char>(c)) || c == '_';
+  };
   for (std::size_t at = 0; (at = text.find(word, at)) != std::string_view::npos; ++at) {
     const std::size_t end = at + word.size();
-    if ((at == 0 || !is_letter(text[at - 1])) && (end == text.size() || !is_letter(text[end]))) return true;
+    if ((at == 0 || !is_letter(text[at - 1])) && (end == text.size() || !is_letter(text[end])))
+      return true;
   }
   return false;
 }
@@ -152,7 +155,9 @@ std::vector<Diagnostic> without_repeats(std::vector<Diagnostic> diagnostics) {
   std::erase_if(diagnostics, [&](const Diagnostic& diagnostic) {
     const std::string prefix = diagnostic.path + ": ";
     const bool prefixed = diagnostic.message.starts_with(prefix);
-    return !said.emplace(diagnostic.where.text(), diagnostic.message.substr(prefixed ? prefix.size() : 0)).second;
+    return !said.emplace(diagnostic.where.text(),
+                         diagnostic.message.substr(prefixed ? prefix.size() : 0))
+                .second;
   });
   return diagnostics;
 }

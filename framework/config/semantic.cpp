@@ -48,10 +48,12 @@ Json semantic_part(const Json& value, const FieldInfo& field, const PluginCatalo
       }
       return out;
     }
-    case FieldInfo::Type::object: return semantic_part(value, *field.fields, catalog);
+    case FieldInfo::Type::object:
+      return semantic_part(value, *field.fields, catalog);
     case FieldInfo::Type::plugin:
       return plugin_part(value, field.plugin_kind, field.fields.get(), catalog);
-    default: return value;
+    default:
+      return value;
   }
 }
 

@@ -146,8 +146,9 @@ std::vector<SweepChoice> sweep_choices(const std::vector<SweepAxis>& axes) {
     count *= axis.values.size();
     if (count > static_cast<std::size_t>(kMaxSweepExperiments)) {
       fail(axis.target.where, "sweep",
-           fmt::format("the sweep makes {} experiments up to here, and at most {} are made of one file", count,
-                       kMaxSweepExperiments));
+           fmt::format(
+               "the sweep makes {} experiments up to here, and at most {} are made of one file",
+               count, kMaxSweepExperiments));
     }
   }
   std::vector<SweepChoice> choices;

@@ -94,7 +94,8 @@ class ValueBuilder final : public YAML::EventHandler {
   OpenCollection innermost() const {
     if (open_.empty()) return {{places_.file(), 0, 0}, false, false, {places_.file(), 0, 0}};
     const Frame& frame = open_.back();
-    return {frame.where, frame.is_map, frame.in_brackets, frame.key_where.known() ? frame.key_where : frame.where};
+    return {frame.where, frame.is_map, frame.in_brackets,
+            frame.key_where.known() ? frame.key_where : frame.where};
   }
 
  private:
@@ -229,11 +230,16 @@ class ValueBuilder final : public YAML::EventHandler {
 
 Value relocated(const Value& value, const SourceLocation& where) {
   switch (value.kind()) {
-    case Value::Kind::null: return Value::null(where);
-    case Value::Kind::boolean: return Value::boolean(value.as_boolean(), where);
-    case Value::Kind::integer: return Value::integer(value.as_integer(), where);
-    case Value::Kind::number: return Value::number(value.as_number(), where);
-    case Value::Kind::string: return Value::string(value.as_string(), where);
+    case Value::Kind::null:
+      return Value::null(where);
+    case Value::Kind::boolean:
+      return Value::boolean(value.as_boolean(), where);
+    case Value::Kind::integer:
+      return Value::integer(value.as_integer(), where);
+    case Value::Kind::number:
+      return Value::number(value.as_number(), where);
+    case Value::Kind::string:
+      return Value::string(value.as_string(), where);
     case Value::Kind::list: {
       Value::List items;
       for (const Value& item : value.items()) items.push_back(relocated(item, where));
@@ -263,8 +269,8 @@ Value parse_yaml(std::string_view raw, const std::string& name) {
   ValueBuilder builder(places);
   std::vector<Diagnostic> errors;
   try {
-    // The parser takes the end of the file for a closing quote, but only where the file ends with a line end. A last
-    // line that is a comment changes nothing else.
+    // The parser takes the end of the file for a closing quote, but only where the file ends with a
+    // line end. A last line that is a comment changes nothing else.
     std::istringstream stream(text + "\n#");
     YAML::Parser parser(stream);
     while (parser.HandleNextDocument(builder)) {

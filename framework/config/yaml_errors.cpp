@@ -66,12 +66,15 @@ std::string unclosed(bool is_map) {
 }
 
 /// The quote that opens a string without end: the first one in the value of the last key.
-SourceLocation opening_quote(TextPlaces& places, const SourceLocation& last_key, const SourceLocation& end) {
+SourceLocation opening_quote(TextPlaces& places, const SourceLocation& last_key,
+                             const SourceLocation& end) {
   if (!last_key.known()) return end;
-  for (auto number = static_cast<std::size_t>(last_key.line - 1); number < places.lines(); ++number) {
+  for (auto number = static_cast<std::size_t>(last_key.line - 1); number < places.lines();
+       ++number) {
     const std::string_view line = places.line(number);
     const bool is_first = static_cast<std::int64_t>(number) + 1 == last_key.line;
-    const std::size_t from = is_first ? line.find(':', static_cast<std::size_t>(last_key.column - 1)) : 0;
+    const std::size_t from =
+        is_first ? line.find(':', static_cast<std::size_t>(last_key.column - 1)) : 0;
     const std::size_t quote = line.find_first_of("\"'", std::min(from, line.size()));
     if (quote != std::string_view::npos) return places.at(number, quote);
   }

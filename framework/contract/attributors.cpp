@@ -11,7 +11,8 @@ namespace {
 
 constexpr std::int64_t kExamples = 30, kQueries = 6;
 
-/// An experiment in small: runs with checkpoints, a subset for each run where the attributor asks for subsets.
+/// An experiment in small: runs with checkpoints, a subset for each run where the attributor asks
+/// for subsets.
 class Trial {
  public:
   explicit Trial(const Case& some)
@@ -26,7 +27,8 @@ class Trial {
     for (std::uint64_t run = 0; run < (subsets_ ? 40 : 3); ++run) {
       weights_.push_back(drawn_weights(*predictor_.model, run));
       checkpoints_.push_back(checkpoints_of(weights_.back(), traits));
-      rows_.push_back(at::tensor(RandomStream(run, "rows").choose(kExamples, kExamples / 2), at::kLong));
+      rows_.push_back(
+          at::tensor(RandomStream(run, "rows").choose(kExamples, kExamples / 2), at::kLong));
     }
   }
 
@@ -54,8 +56,8 @@ class Trial {
     return out;
   }
 
-  Attribution combine(const Attributor& attributor, const std::vector<TensorMap>& runs, const Examples& queries,
-                      int threads) const {
+  Attribution combine(const Attributor& attributor, const std::vector<TensorMap>& runs,
+                      const Examples& queries, int threads) const {
     CheckedProgress progress;
     return attributor.combine({.runs = runs,
                                .masks = subsets_ ? masks() : at::Tensor(),
@@ -66,8 +68,8 @@ class Trial {
   }
 
   /// @param order of the queries, [N] int64
-  Attribution attribute(const Attributor& attributor, const at::Tensor& order = at::arange(kQueries),
-                        int threads = 1) const {
+  Attribution attribute(const Attributor& attributor,
+                        const at::Tensor& order = at::arange(kQueries), int threads = 1) const {
     const Examples queries = queries_.select(order);
     return combine(attributor, score_runs(attributor, queries), queries, threads);
   }
@@ -89,9 +91,11 @@ class Trial {
     std::vector<Checkpoint> out;
     for (std::int64_t step = 1; step <= count; ++step) {
       Weights weights = last;
-      weights.parameters = weights.parameters * (0.7 + 0.3 * static_cast<double>(step) / static_cast<double>(count));
+      weights.parameters =
+          weights.parameters * (0.7 + 0.3 * static_cast<double>(step) / static_cast<double>(count));
       TensorMap optimizer;
-      if (traits.value("optimizer_state", false)) optimizer.emplace("momentum", 0.01 * weights.parameters);
+      if (traits.value("optimizer_state", false))
+        optimizer.emplace("momentum", 0.01 * weights.parameters);
       out.push_back({step, weights, optimizer, 0.1});
     }
     return out;
@@ -122,80 +126,80 @@ void for_each_trial(Law law) {
 }
 
 TEST_SUITE("attributors") {
+  TEST_CASE("scores are [queries, columns] float32, finite and not all alike") {
+    for_each_trial([](const Trial& trial) {
+      const Attribution found = trial.attribute(*trial.make());
+      REQUIRE(found.scores.dim() == 2);
+      CHECK(found.scores.size(0) == kQueries);
+      if (trial.columns() > 0) CHECK(found.scores.size(1) == trial.columns());
+      CHECK((found.scores.scalar_type() == at::kFloat));
+      CHECK(is_finite(found.scores));
+      CHECK(found.scores.std().item<double>() > 0);
+      if (found.raw.defined()) {
+        CHECK(found.raw.sizes() == found.scores.sizes());
+        CHECK(found.output_covariance.sizes() == at::IntArrayRef({kQueries, kQueries}));
+        CHECK(found.noise_scale > 0);
+      }
+    });
+  }
 
-TEST_CASE("scores are [queries, columns] float32, finite and not all alike") {
-  for_each_trial([](const Trial& trial) {
-    const Attribution found = trial.attribute(*trial.make());
-    REQUIRE(found.scores.dim() == 2);
-    CHECK(found.scores.size(0) == kQueries);
-    if (trial.columns() > 0) CHECK(found.scores.size(1) == trial.columns());
-    CHECK((found.scores.scalar_type() == at::kFloat));
-    CHECK(is_finite(found.scores));
-    CHECK(found.scores.std().item<double>() > 0);
-    if (found.raw.defined()) {
-      CHECK(found.raw.sizes() == found.scores.sizes());
-      CHECK(found.output_covariance.sizes() == at::IntArrayRef({kQueries, kQueries}));
-      CHECK(found.noise_scale > 0);
-    }
-  });
-}
+  TEST_CASE("the same seeds give the same bytes, on any number of threads") {
+    for_each_trial([](const Trial& trial) {
+      const at::Tensor scores = trial.attribute(*trial.make()).scores;
+      CHECK(same_bytes(trial.attribute(*trial.make()).scores, scores));
+      CHECK(same_bytes(trial.attribute(*trial.make(), at::arange(kQueries), 2).scores, scores));
+    });
+  }
 
-TEST_CASE("the same seeds give the same bytes, on any number of threads") {
-  for_each_trial([](const Trial& trial) {
-    const at::Tensor scores = trial.attribute(*trial.make()).scores;
-    CHECK(same_bytes(trial.attribute(*trial.make()).scores, scores));
-    CHECK(same_bytes(trial.attribute(*trial.make(), at::arange(kQueries), 2).scores, scores));
-  });
-}
+  TEST_CASE("a permutation of the queries permutes the rows") {
+    for_each_trial([](const Trial& trial) {
+      const at::Tensor order = at::tensor({3, 0, 5, 1, 4, 2}, at::kLong);
+      const at::Tensor scores = trial.attribute(*trial.make()).scores;
+      const at::Tensor permuted = trial.attribute(*trial.make(), order).scores;
+      CHECK(relative_distance(permuted, scores.index_select(0, order)) < kRounding);
+    });
+  }
 
-TEST_CASE("a permutation of the queries permutes the rows") {
-  for_each_trial([](const Trial& trial) {
-    const at::Tensor order = at::tensor({3, 0, 5, 1, 4, 2}, at::kLong);
-    const at::Tensor scores = trial.attribute(*trial.make()).scores;
-    const at::Tensor permuted = trial.attribute(*trial.make(), order).scores;
-    CHECK(relative_distance(permuted, scores.index_select(0, order)) < kRounding);
-  });
-}
+  TEST_CASE("the size of batches changes nothing beyond rounding") {
+    for_each_trial([](const Trial& trial) {
+      if (!subject().manifest().schema.find("batch")) return;
+      const at::Tensor scores = trial.attribute(*trial.make()).scores;
+      for (const int batch : {1, 7}) {
+        CAPTURE(batch);
+        CHECK(relative_distance(trial.attribute(*trial.make({{"batch", batch}})).scores, scores) <
+              kRounding);
+      }
+    });
+  }
 
-TEST_CASE("the size of batches changes nothing beyond rounding") {
-  for_each_trial([](const Trial& trial) {
-    if (!subject().manifest().schema.find("batch")) return;
-    const at::Tensor scores = trial.attribute(*trial.make()).scores;
-    for (const int batch : {1, 7}) {
-      CAPTURE(batch);
-      CHECK(relative_distance(trial.attribute(*trial.make({{"batch", batch}})).scores, scores) < kRounding);
-    }
-  });
-}
+  TEST_CASE("an attributor that says it combines by the mean does") {
+    for_each_trial([](const Trial& trial) {
+      const auto attributor = trial.make();
+      if (!attributor->combines_by_mean()) return;
+      const std::vector<TensorMap> runs = trial.score_runs(*attributor, trial.queries());
+      at::Tensor sum = at::zeros({kQueries, kExamples}, at::kDouble);
+      for (const TensorMap& run : runs) sum += run.at("scores");
+      const at::Tensor scores = trial.combine(*attributor, runs, trial.queries(), 1).scores;
+      CHECK(relative_distance(scores, sum / static_cast<double>(runs.size())) < 1e-6);
+    });
+  }
 
-TEST_CASE("an attributor that says it combines by the mean does") {
-  for_each_trial([](const Trial& trial) {
-    const auto attributor = trial.make();
-    if (!attributor->combines_by_mean()) return;
-    const std::vector<TensorMap> runs = trial.score_runs(*attributor, trial.queries());
-    at::Tensor sum = at::zeros({kQueries, kExamples}, at::kDouble);
-    for (const TensorMap& run : runs) sum += run.at("scores");
-    const at::Tensor scores = trial.combine(*attributor, runs, trial.queries(), 1).scores;
-    CHECK(relative_distance(scores, sum / static_cast<double>(runs.size())) < 1e-6);
-  });
-}
+  TEST_CASE("given runs and data are left as they are") {
+    for_each_trial([](const Trial& trial) {
+      Kept kept;
+      trial.keep(kept);
+      trial.attribute(*trial.make());
+      CHECK(kept.unchanged());
+    });
+  }
 
-TEST_CASE("given runs and data are left as they are") {
-  for_each_trial([](const Trial& trial) {
-    Kept kept;
-    trial.keep(kept);
-    trial.attribute(*trial.make());
-    CHECK(kept.unchanged());
-  });
-}
-
-TEST_CASE("the estimate of memory is a number of bytes") {
-  for_each_trial([](const Trial& trial) {
-    const double bytes = trial.make()->memory_bytes(1000, kExamples, kQueries);
-    CHECK(std::isfinite(bytes));
-    CHECK(bytes >= 4.0 * kExamples * kQueries);
-  });
-}
+  TEST_CASE("the estimate of memory is a number of bytes") {
+    for_each_trial([](const Trial& trial) {
+      const double bytes = trial.make()->memory_bytes(1000, kExamples, kQueries);
+      CHECK(std::isfinite(bytes));
+      CHECK(bytes >= 4.0 * kExamples * kQueries);
+    });
+  }
 
 }  // TEST_SUITE
 

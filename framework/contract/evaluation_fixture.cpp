@@ -38,7 +38,8 @@ bool EvaluationFixture::needs(const std::string& what) const {
   return std::find(wanted.begin(), wanted.end(), what) != wanted.end();
 }
 
-void EvaluationFixture::add_algorithm(const Case& some, const std::string& name, std::uint64_t seed) {
+void EvaluationFixture::add_algorithm(const Case& some, const std::string& name,
+                                      std::uint64_t seed) {
   if (needs("runs")) {
     const Predictor predictor = small_predictor(some);
     std::vector<Weights>& weights = weights_[name];
@@ -59,7 +60,8 @@ void EvaluationFixture::add_algorithm(const Case& some, const std::string& name,
       masks[i].index_fill_(0, at::tensor(random.choose(kTrain, kept), at::kLong), true);
     }
     const auto replicates = some.params.at("replicates").get<std::int64_t>();
-    subset_runs_.emplace(name, SubsetRuns{masks, normal({subsets, replicates, kQueries}, seed + 1)});
+    subset_runs_.emplace(name,
+                         SubsetRuns{masks, normal({subsets, replicates, kQueries}, seed + 1)});
   }
 }
 
@@ -68,19 +70,23 @@ void EvaluationFixture::add_comparison() {
   for (const auto& [of, against] : {std::pair{"A", "B"}, std::pair{"B", "A"}}) {
     Json directions = Json::array();
     for (std::int64_t rank = 0; rank < kDirections; ++rank) {
-      directions.push_back({{"rank", rank}, {"p_value", 0.01}, {"explained", {{of, 0.1}, {against, 0.01}}}});
+      directions.push_back(
+          {{"rank", rank}, {"p_value", 0.01}, {"explained", {{of, 0.1}, {against, 0.01}}}});
     }
-    sides.push_back({{"of", of}, {"against", against}, {"p_value", 0.01}, {"directions", directions}});
+    sides.push_back(
+        {{"of", of}, {"against", against}, {"p_value", 0.01}, {"directions", directions}});
     const at::Tensor examples = normal({kDirections, kTrain}, 31);
-    compare_tensors_.emplace(std::string(of) + ".examples", examples / examples.norm(2, {1}, /*keepdim=*/true));
+    compare_tensors_.emplace(std::string(of) + ".examples",
+                             examples / examples.norm(2, {1}, /*keepdim=*/true));
     compare_tensors_.emplace(std::string(of) + ".queries", normal({kDirections, kQueries}, 32));
   }
-  compare_ = {{"of", "A"}, {"against", "B"}, {"p_value", 0.01}, {"p_value_reverse", 0.4}, {"queries", kQueries},
-              {"sides", sides}};
+  compare_ = {{"of", "A"},           {"against", "B"}, {"p_value", 0.01}, {"p_value_reverse", 0.4},
+              {"queries", kQueries}, {"sides", sides}};
 }
 
 void EvaluationFixture::add_verification() {
-  Transformation change{"patches", "solid_patch", "a white square", {{"row", 0}, {"column", 0}}, {}, -1};
+  Transformation change{"patches", "solid_patch", "a white square", {{"row", 0}, {"column", 0}}, {},
+                        -1};
   if (facts_.images()) verify_tensors_.emplace("0.values", at::ones({facts_.input_shape[0], 2, 2}));
   const Json claim{{"transformation", to_json(change)},
                    {"label", change.label},
@@ -96,8 +102,13 @@ void EvaluationFixture::add_verification() {
                    {"adjusted_p_value", 0.002},
                    {"bound", 0.08},
                    {"selected", 0}};
-  verify_ = {{"between", {"A", "B"}}, {"images", kTest}, {"proposed", 1},           {"tested", 1},
-             {"discoveries", 1},      {"best", claim},   {"claims", Json::array({claim})}};
+  verify_ = {{"between", {"A", "B"}},
+             {"images", kTest},
+             {"proposed", 1},
+             {"tested", 1},
+             {"discoveries", 1},
+             {"best", claim},
+             {"claims", Json::array({claim})}};
 }
 
 EvaluationResult EvaluationFixture::evaluate(const Evaluation& evaluation) const {

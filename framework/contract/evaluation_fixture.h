@@ -8,8 +8,9 @@
 
 namespace modeldiff::contract {
 
-/// What an experiment with algorithms A and B gives an evaluation: the parts that its trait `needs` names, the others
-/// empty as the engine leaves them. Numbers are random, their shapes and keys those of the stages.
+/// What an experiment with algorithms A and B gives an evaluation: the parts that its trait `needs`
+/// names, the others empty as the engine leaves them. Numbers are random, their shapes and keys
+/// those of the stages.
 class EvaluationFixture {
  public:
   explicit EvaluationFixture(const Case& some);

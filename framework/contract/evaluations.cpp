@@ -23,7 +23,9 @@ void check_list(const Json& content, const char* key, std::size_t size, bool opt
   CHECK(content.at(key).size() == size);
 }
 
-std::size_t size_of(const Json& content, const char* key) { return content.contains(key) ? content.at(key).size() : 0; }
+std::size_t size_of(const Json& content, const char* key) {
+  return content.contains(key) ? content.at(key).size() : 0;
+}
 
 void check_rows(const Json& rows, std::size_t width) {
   for (const Json& row : rows) {
@@ -66,53 +68,52 @@ void check_exhibit(const std::string& kind, const Json& content) {
 }
 
 TEST_SUITE("evaluations") {
+  TEST_CASE("values are an object of finite numbers, with a sentence for a person") {
+    for_each_result([](const EvaluationResult& result) {
+      CHECK(result.values.is_object());
+      CHECK_FALSE(result.values.empty());
+      CHECK_NOTHROW(canonical_text(result.values));
+      CHECK_FALSE(result.summary.empty());
+      CHECK(result.summary.find('\n') == std::string::npos);
+    });
+  }
 
-TEST_CASE("values are an object of finite numbers, with a sentence for a person") {
-  for_each_result([](const EvaluationResult& result) {
-    CHECK(result.values.is_object());
-    CHECK_FALSE(result.values.empty());
-    CHECK_NOTHROW(canonical_text(result.values));
-    CHECK_FALSE(result.summary.empty());
-    CHECK(result.summary.find('\n') == std::string::npos);
-  });
-}
+  TEST_CASE("exhibits are of known kinds, and their lists fit together") {
+    for_each_result([](const EvaluationResult& result) {
+      for (const Exhibit& exhibit : result.exhibits) {
+        CAPTURE(exhibit.title);
+        CAPTURE(exhibit.kind);
+        CHECK_FALSE(exhibit.title.empty());
+        CHECK_NOTHROW(canonical_text(exhibit.content));
+        check_exhibit(exhibit.kind, exhibit.content);
+      }
+    });
+  }
 
-TEST_CASE("exhibits are of known kinds, and their lists fit together") {
-  for_each_result([](const EvaluationResult& result) {
-    for (const Exhibit& exhibit : result.exhibits) {
-      CAPTURE(exhibit.title);
-      CAPTURE(exhibit.kind);
-      CHECK_FALSE(exhibit.title.empty());
-      CHECK_NOTHROW(canonical_text(exhibit.content));
-      check_exhibit(exhibit.kind, exhibit.content);
-    }
-  });
-}
+  TEST_CASE("the same request gives the same result") {
+    for_each_case([](const Case& some) {
+      const EvaluationFixture fixture(some);
+      const EvaluationResult first = fixture.evaluate(*subject().make<Evaluation>(some));
+      const EvaluationResult second = fixture.evaluate(*subject().make<Evaluation>(some));
+      CHECK(first.values == second.values);
+      CHECK(first.summary == second.summary);
+      CHECK(same_bytes(first.tensors, second.tensors));
+      REQUIRE(first.exhibits.size() == second.exhibits.size());
+      for (std::size_t i = 0; i < first.exhibits.size(); ++i) {
+        CHECK(first.exhibits[i].content == second.exhibits[i].content);
+      }
+    });
+  }
 
-TEST_CASE("the same request gives the same result") {
-  for_each_case([](const Case& some) {
-    const EvaluationFixture fixture(some);
-    const EvaluationResult first = fixture.evaluate(*subject().make<Evaluation>(some));
-    const EvaluationResult second = fixture.evaluate(*subject().make<Evaluation>(some));
-    CHECK(first.values == second.values);
-    CHECK(first.summary == second.summary);
-    CHECK(same_bytes(first.tensors, second.tensors));
-    REQUIRE(first.exhibits.size() == second.exhibits.size());
-    for (std::size_t i = 0; i < first.exhibits.size(); ++i) {
-      CHECK(first.exhibits[i].content == second.exhibits[i].content);
-    }
-  });
-}
-
-TEST_CASE("given data, scores and weights are left as they are") {
-  for_each_case([](const Case& some) {
-    const EvaluationFixture fixture(some);
-    Kept kept;
-    fixture.keep(kept);
-    fixture.evaluate(*subject().make<Evaluation>(some));
-    CHECK(kept.unchanged());
-  });
-}
+  TEST_CASE("given data, scores and weights are left as they are") {
+    for_each_case([](const Case& some) {
+      const EvaluationFixture fixture(some);
+      Kept kept;
+      fixture.keep(kept);
+      fixture.evaluate(*subject().make<Evaluation>(some));
+      CHECK(kept.unchanged());
+    });
+  }
 
 }  // TEST_SUITE
 

@@ -99,7 +99,8 @@ Examples drawn_examples(const Case& some, std::int64_t rows, std::uint64_t seed)
   Examples out;
   out.targets = at::arange(rows) % some.outputs;
   out.inputs = at::empty(batch_shape(some, rows));
-  RandomStream(seed).fill_uniform(out.inputs.mutable_data_ptr<float>(), out.inputs.numel(), 0, 0.5f);
+  RandomStream(seed).fill_uniform(out.inputs.mutable_data_ptr<float>(), out.inputs.numel(), 0,
+                                  0.5f);
   std::vector<std::int64_t> by_row(some.input_shape.size() + 1, 1);
   by_row[0] = rows;
   out.inputs += out.targets.to(at::kFloat).view(by_row) / (2 * static_cast<double>(some.outputs));
@@ -122,14 +123,18 @@ DataFacts facts_of(const Case& some) {
   out.source = "drawn for this test";
   if (some.images()) {
     out.fill.assign(channels, 0);
-    out.planted = {{"class", 0}, {"mark", Region::schema().write(kMark)}, {"colour", {1.0}}, {"contrast", 1.0}};
+    out.planted = {{"class", 0},
+                   {"mark", Region::schema().write(kMark)},
+                   {"colour", {1.0}},
+                   {"contrast", 1.0}};
   }
   return out;
 }
 
 Predictor small_predictor(const Case& some) {
   const DataFacts facts = facts_of(some);
-  return {std::make_shared<SmallModel>(some), InputView{{}, facts.fill, facts.mean, facts.deviation}};
+  return {std::make_shared<SmallModel>(some),
+          InputView{{}, facts.fill, facts.mean, facts.deviation}};
 }
 
 Weights drawn_weights(const Model& model, std::uint64_t seed) {

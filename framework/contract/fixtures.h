@@ -25,7 +25,8 @@ void for_each_case(Law law) {
   }
 }
 
-/// Sums in another order: far above float32 rounding of a well-conditioned number, far below the number.
+/// Sums in another order: far above float32 rounding of a well-conditioned number, far below the
+/// number.
 inline constexpr double kRounding = 1e-3;
 
 /// Standard normal numbers, float32.
@@ -38,12 +39,13 @@ bool same_bytes(const at::Tensor& a, const at::Tensor& b);
 bool same_bytes(const TensorMap& a, const TensorMap& b);
 bool is_finite(const at::Tensor& x);
 
-/// Inputs in [0, 1], brighter from class to class; the corners of every second image of class 0 are marked.
+/// Inputs in [0, 1], brighter from class to class; the corners of every second image of class 0 are
+/// marked.
 Examples drawn_examples(const Case& some, std::int64_t rows, std::uint64_t seed);
 DataFacts facts_of(const Case& some);
 
-/// A model for plugins that are given one: a convolution, batch norm and a linear layer for images, two linear layers
-/// for tables.
+/// A model for plugins that are given one: a convolution, batch norm and a linear layer for images,
+/// two linear layers for tables.
 Predictor small_predictor(const Case& some);
 /// Fresh, with running statistics that are not those of the start.
 Weights drawn_weights(const Model& model, std::uint64_t seed);

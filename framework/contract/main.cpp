@@ -24,16 +24,27 @@ struct Arguments {
 };
 
 void add_to(CLI::App& app, Arguments& arguments) {
-  app.add_option("--plugin", arguments.library, "The plugin's library")->required()->type_name("LIBRARY");
-  app.add_option("--cases", arguments.cases, "What it is tried on; left out: its defaults")->type_name("FILE");
-  app.add_option("--plugin-path", arguments.plugin_folders, "More folders with plugins (repeatable)")
-      ->type_name("FOLDER")->take_all()->allow_extra_args(false);
+  app.add_option("--plugin", arguments.library, "The plugin's library")
+      ->required()
+      ->type_name("LIBRARY");
+  app.add_option("--cases", arguments.cases, "What it is tried on; left out: its defaults")
+      ->type_name("FILE");
+  app.add_option("--plugin-path", arguments.plugin_folders,
+                 "More folders with plugins (repeatable)")
+      ->type_name("FOLDER")
+      ->take_all()
+      ->allow_extra_args(false);
   app.add_option("--data", arguments.data_folders, "More folders with data (repeatable)")
-      ->type_name("FOLDER")->take_all()->allow_extra_args(false);
-  app.add_flag("--skip-without-data", arguments.skip_without_data, "End with 77 when a case's files are absent");
+      ->type_name("FOLDER")
+      ->take_all()
+      ->allow_extra_args(false);
+  app.add_flag("--skip-without-data", arguments.skip_without_data,
+               "End with 77 when a case's files are absent");
   app.add_flag("--list", arguments.list, "Name the laws of the plugin's kind");
-  app.footer("Example:\n  modeldiff-contract --plugin build/plugins/algorithms/mine.so --cases contract.yaml\n"
-             "Exit codes: 0 all laws are kept, 1 one is broken, 2 nothing was checked.\n");
+  app.footer(
+      "Example:\n  modeldiff-contract --plugin build/plugins/algorithms/mine.so --cases "
+      "contract.yaml\n"
+      "Exit codes: 0 all laws are kept, 1 one is broken, 2 nothing was checked.\n");
 }
 
 /// The files that a data set needs, found before any law is tried.
@@ -42,8 +53,8 @@ void require_data() {
 }
 
 int check(const Arguments& arguments) {
-  set_subject(std::make_unique<Subject>(arguments.library, arguments.cases, arguments.plugin_folders,
-                                        arguments.data_folders));
+  set_subject(std::make_unique<Subject>(arguments.library, arguments.cases,
+                                        arguments.plugin_folders, arguments.data_folders));
   const PluginManifest& plugin = subject().manifest();
   if (arguments.skip_without_data && plugin.kind == "datasets") {
     try {
@@ -61,8 +72,8 @@ int check(const Arguments& arguments) {
     const char* const words[] = {"modeldiff-contract", "--list-test-cases"};
     context.applyCommandLine(2, words);
   } else {
-    fmt::print("{} '{}' {} on {} case{}\n", plugin.kind, plugin.name, plugin.version, subject().cases().size(),
-               subject().cases().size() == 1 ? "" : "s");
+    fmt::print("{} '{}' {} on {} case{}\n", plugin.kind, plugin.name, plugin.version,
+               subject().cases().size(), subject().cases().size() == 1 ? "" : "s");
   }
   return context.run() == 0 ? kKept : kBroken;
 }

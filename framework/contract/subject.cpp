@@ -19,10 +19,12 @@ struct Surroundings {
   static Schema<Surroundings> schema() {
     using S = Surroundings;
     return Schema<S>("on")
-        .field("input_shape", &S::input_shape, "Of one example: [channels, height, width], or [columns] of a table.",
+        .field("input_shape", &S::input_shape,
+               "Of one example: [channels, height, width], or [columns] of a table.",
                item_count(1, 3), each_item(at_least(1)))
         .field("outputs", &S::outputs, "Classes.", at_least(2))
-        .field("inputs", &S::inputs, "Runs that the algorithm is given, by the name of an entry of `algorithms`.");
+        .field("inputs", &S::inputs,
+               "Runs that the algorithm is given, by the name of an entry of `algorithms`.");
   }
 };
 
@@ -30,7 +32,8 @@ struct CaseKeys {
   Surroundings on;
 
   static Schema<CaseKeys> schema() {
-    return Schema<CaseKeys>("case").field("on", &CaseKeys::on, "The data that the plugin is tried on.");
+    return Schema<CaseKeys>("case").field("on", &CaseKeys::on,
+                                          "The data that the plugin is tried on.");
   }
 };
 
@@ -41,16 +44,18 @@ SchemaInfo file_schema(const std::string& kind) {
     std::vector<PluginChoice> cases;
   };
   return Schema<File>("contract")
-      .field("algorithms", &File::algorithms, "Algorithms whose runs the cases start from.", plugin_of("algorithms"))
-      .required("cases", &File::cases, "Parameters of the plugin.", plugin_of(kind, CaseKeys::schema().info()),
-                item_count(1, 100))
+      .field("algorithms", &File::algorithms, "Algorithms whose runs the cases start from.",
+             plugin_of("algorithms"))
+      .required("cases", &File::cases, "Parameters of the plugin.",
+                plugin_of(kind, CaseKeys::schema().info()), item_count(1, 100))
       .info();
 }
 
 Case read_case(const Json& description) {
   Surroundings on = CaseKeys::schema().read(description).on;
   if (on.input_shape.size() == 2) {
-    throw ConfigError("cases", "on.input_shape must be [channels, height, width] or [columns], got 2 numbers");
+    throw ConfigError(
+        "cases", "on.input_shape must be [channels, height, width] or [columns], got 2 numbers");
   }
   return {description, std::move(on.input_shape), on.outputs, std::move(on.inputs)};
 }
@@ -83,17 +88,19 @@ Subject::Subject(const std::filesystem::path& library, const std::filesystem::pa
       data_({}) {
   // The registry knows the reason when it cannot be used.
   plugins_.find(manifest_.kind, manifest_.name);
-  const DataSearch usual = DataSearch::from_environment((std::filesystem::current_path() / cases).parent_path());
+  const DataSearch usual =
+      DataSearch::from_environment((std::filesystem::current_path() / cases).parent_path());
   data_folders.insert(data_folders.end(), usual.roots().begin(), usual.roots().end());
   data_ = DataSearch(std::move(data_folders));
 
-  const Value root = cases.empty() ? parse_yaml(fmt::format("cases: [{}]", manifest_.name), "the default case")
-                                   : read_yaml(cases);
+  const Value root =
+      cases.empty() ? parse_yaml(fmt::format("cases: [{}]", manifest_.name), "the default case")
+                    : read_yaml(cases);
   const Json description = checked_description(root, file_schema(manifest_.kind), plugins_);
   for (const Json& item : description.at("cases")) {
     if (item.at("plugin") != manifest_.name) {
-      throw ConfigError("cases", fmt::format("must be of the plugin '{}', one is of '{}'", manifest_.name,
-                                             item.at("plugin").get<std::string>()));
+      throw ConfigError("cases", fmt::format("must be of the plugin '{}', one is of '{}'",
+                                             manifest_.name, item.at("plugin").get<std::string>()));
     }
     cases_.push_back(read_case(item));
   }
@@ -103,7 +110,8 @@ Subject::Subject(const std::filesystem::path& library, const std::filesystem::pa
   for (const Case& some : cases_) {
     for (const auto& [name, count] : some.inputs) {
       if (!algorithms_.contains(name)) {
-        throw ConfigError("cases", fmt::format("on.inputs names '{}', which is no entry of 'algorithms'", name));
+        throw ConfigError(
+            "cases", fmt::format("on.inputs names '{}', which is no entry of 'algorithms'", name));
       }
     }
   }
@@ -113,7 +121,9 @@ std::unique_ptr<Plugin> Subject::create(const std::string& kind, const PluginCho
   return plugins_.create(kind, choice.plugin, choice.params);
 }
 
-std::filesystem::path Subject::resolve(const DataPath& path) const { return data_.resolve(path.text); }
+std::filesystem::path Subject::resolve(const DataPath& path) const {
+  return data_.resolve(path.text);
+}
 
 const Subject& subject() { return *instance(); }
 

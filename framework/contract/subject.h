@@ -31,12 +31,15 @@ struct Case {
 class Subject final : public PluginFactory, public Resources {
  public:
   /// @param library of the plugin
-  /// @param cases   a file with `cases` and, where an algorithm takes runs of others, `algorithms`; empty: one case,
+  /// @param cases   a file with `cases` and, where an algorithm takes runs of others, `algorithms`;
+  /// empty: one case,
   ///                the plugin's defaults
   /// @param folders more folders with plugins and with data
-  /// @throws PluginError when the library is no plugin for this program; ConfigError on the file of cases
+  /// @throws PluginError when the library is no plugin for this program; ConfigError on the file of
+  /// cases
   Subject(const std::filesystem::path& library, const std::filesystem::path& cases,
-          const std::vector<std::filesystem::path>& plugin_folders, std::vector<std::filesystem::path> data_folders);
+          const std::vector<std::filesystem::path>& plugin_folders,
+          std::vector<std::filesystem::path> data_folders);
 
   const PluginManifest& manifest() const { return manifest_; }
   const std::vector<Case>& cases() const { return cases_; }
@@ -51,7 +54,8 @@ class Subject final : public PluginFactory, public Resources {
     return create_as<T>(manifest_.kind, {manifest_.name, params});
   }
 
-  std::unique_ptr<Plugin> create(const std::string& kind, const PluginChoice& choice) const override;
+  std::unique_ptr<Plugin> create(const std::string& kind,
+                                 const PluginChoice& choice) const override;
   std::filesystem::path resolve(const DataPath& path) const override;
 
  private:

@@ -24,16 +24,19 @@ TensorMap map_tensors(const Artifact& artifact, const std::string& file) {
     // from_blob takes a mutable pointer; nothing writes through it.
     auto* data = const_cast<std::byte*>(view.data);
     out.emplace(name, at::from_blob(
-                          data, view.shape, [owner = view.owner](void*) {}, at::dtype(scalar_type(view.dtype))));
+                          data, view.shape, [owner = view.owner](void*) {},
+                          at::dtype(scalar_type(view.dtype))));
   }
   return out;
 }
 
-const at::Tensor& require_tensor(const TensorMap& tensors, const std::string& name, const Artifact& artifact) {
+const at::Tensor& require_tensor(const TensorMap& tensors, const std::string& name,
+                                 const Artifact& artifact) {
   if (const auto at = tensors.find(name); at != tensors.end()) return at->second;
   std::string names;
   for (const auto& [there, tensor] : tensors) names += (names.empty() ? "" : ", ") + there;
-  throw DataError(fmt::format("artifact {} ({}) has no tensor '{}'; it has {}", artifact.key().brief(), artifact.kind(), name,
+  throw DataError(fmt::format("artifact {} ({}) has no tensor '{}'; it has {}",
+                              artifact.key().brief(), artifact.kind(), name,
                               names.empty() ? "none" : names));
 }
 

@@ -15,6 +15,7 @@ void add_tensors(Publication& publication, const std::string& file, const Tensor
 TensorMap map_tensors(const Artifact& artifact, const std::string& file);
 
 /// @throws DataError naming the artifact and the tensors it has
-const at::Tensor& require_tensor(const TensorMap& tensors, const std::string& name, const Artifact& artifact);
+const at::Tensor& require_tensor(const TensorMap& tensors, const std::string& name,
+                                 const Artifact& artifact);
 
 }  // namespace modeldiff

@@ -27,12 +27,13 @@ std::vector<double> numbers(const at::Tensor& tensor) {
 /// Scores of one algorithm, as combined and run by run.
 struct Side {
   std::string name;
-  at::Tensor scores;               // [N, n]
-  std::vector<TensorMap> runs;     // what combine() takes
+  at::Tensor scores;                 // [N, n]
+  std::vector<TensorMap> runs;       // what combine() takes
   std::optional<NoisyScores> noisy;  // when the runs are subsets
 };
 
-Side read_side(const Workspace& workspace, const Cell& cell, const std::string& input, std::string name) {
+Side read_side(const Workspace& workspace, const Cell& cell, const std::string& input,
+               std::string name) {
   const Cell& attribution = workspace.input_cell(cell, input);
   const Artifact artifact = workspace.open(attribution);
   const TensorMap tensors = map_tensors(artifact, "scores.safetensors");
@@ -43,7 +44,8 @@ Side read_side(const Workspace& workspace, const Cell& cell, const std::string& 
     return side;
   }
   for (std::size_t i = 0; i < workspace.input_count(attribution, "run_scores"); ++i) {
-    side.runs.push_back(map_tensors(workspace.input(attribution, "run_scores", i), "scores.safetensors"));
+    side.runs.push_back(
+        map_tensors(workspace.input(attribution, "run_scores", i), "scores.safetensors"));
   }
   return side;
 }
@@ -56,13 +58,15 @@ struct DifferenceTest {
   std::string method;
 };
 
-DifferenceTest test_difference(const Side& a, const Side& b, const at::Tensor& directions, const Attributor& attributor,
-                               const Examples& train, const Examples& queries, std::int64_t permutations,
+DifferenceTest test_difference(const Side& a, const Side& b, const at::Tensor& directions,
+                               const Attributor& attributor, const Examples& train,
+                               const Examples& queries, std::int64_t permutations,
                                std::uint64_t seed, Progress& progress) {
   if (a.noisy && b.noisy) {
     const WhitenedOptions options{.directions = directions.size(0)};
     const WhitenedResidual whitened = whitened_residual(*a.noisy, *b.noisy, options);
-    const std::vector<double> null = simulated_null(*a.noisy, *b.noisy, permutations, seed, options);
+    const std::vector<double> null =
+        simulated_null(*a.noisy, *b.noisy, permutations, seed, options);
     DifferenceTest out{{}, 0, null, "whitened residual against simulated noise"};
     const std::vector<double> values = numbers(whitened.singular_values);
     out.statistic = values.front();
@@ -90,13 +94,16 @@ DifferenceTest test_difference(const Side& a, const Side& b, const at::Tensor& d
       }
       return attributor.combine({runs, {}, train, queries, 1, progress}).scores;
     };
-    test = permutation_test(combine, static_cast<int>(a.runs.size()), static_cast<int>(b.runs.size()), directions, options);
+    test = permutation_test(combine, static_cast<int>(a.runs.size()),
+                            static_cast<int>(b.runs.size()), directions, options);
   }
-  return {test.p_values, test.statistics.front(), numbers(test.null[0]), "permutation of training runs"};
+  return {test.p_values, test.statistics.front(), numbers(test.null[0]),
+          "permutation of training runs"};
 }
 
 /// The rows at both ends of a direction, with what is known of them.
-Json describe_end(const at::Tensor& weights, const at::Tensor& rows, const Examples& examples, bool classes) {
+Json describe_end(const at::Tensor& weights, const at::Tensor& rows, const Examples& examples,
+                  bool classes) {
   Json out = Json::array();
   for (std::int64_t i = 0; i < rows.size(0); ++i) {
     const auto row = rows[i].item<std::int64_t>();
@@ -119,8 +126,9 @@ class SideWriter {
  public:
   SideWriter(const Dataset& data, const Examples& queries) : data_(data), queries_(queries) {}
 
-  Json write(const std::string& of, const std::string& against, const UnitRows& rows, const DirectionSet& found,
-             const DifferenceTest& test, const at::Tensor& query_rows, TensorMap& tensors, TensorMap& images) const {
+  Json write(const std::string& of, const std::string& against, const UnitRows& rows,
+             const DirectionSet& found, const DifferenceTest& test, const at::Tensor& query_rows,
+             TensorMap& tensors, TensorMap& images) const {
     const bool classes = data_.facts.task == Task::classification;
     // Queries without a row of scores project to 0.
     at::Tensor queries = at::zeros({found.queries.size(0), queries_.size()}, at::kDouble);
@@ -128,11 +136,16 @@ class SideWriter {
     Json directions = Json::array();
     for (std::int64_t j = 0; j < found.examples.size(0); ++j) {
       Json ends = Json::object();
-      const auto end = [&](const char* what, const at::Tensor& weights, const Examples& examples, std::int64_t count, bool positive) {
-        const at::Tensor top = std::get<1>(weights.topk(std::min(count, weights.size(0)), 0, positive));
-        ends[what][positive ? "positive" : "negative"] = describe_end(weights, top, examples, classes);
+      const auto end = [&](const char* what, const at::Tensor& weights, const Examples& examples,
+                           std::int64_t count, bool positive) {
+        const at::Tensor top =
+            std::get<1>(weights.topk(std::min(count, weights.size(0)), 0, positive));
+        ends[what][positive ? "positive" : "negative"] =
+            describe_end(weights, top, examples, classes);
         if (data_.facts.images()) {
-          images.emplace(fmt::format("{}.{}.{}.{}", of, j, what, positive ? "positive" : "negative"), pictures(examples, top));
+          images.emplace(
+              fmt::format("{}.{}.{}.{}", of, j, what, positive ? "positive" : "negative"),
+              pictures(examples, top));
         }
       };
       for (const bool positive : {true, false}) {
@@ -140,20 +153,28 @@ class SideWriter {
         end("examples", found.examples[j], data_.train, kShownExamples, positive);
       }
       for (Json* side : {&ends["queries"]["positive"], &ends["queries"]["negative"]}) {
-        for (Json& item : *side) item["test_row"] = query_rows[item.at("row").get<std::int64_t>()].item<std::int64_t>();
+        for (Json& item : *side)
+          item["test_row"] = query_rows[item.at("row").get<std::int64_t>()].item<std::int64_t>();
       }
       const auto index = static_cast<std::size_t>(j);
       directions.push_back({{"rank", j},
                             {"p_value", test.p_values[index]},
                             {"singular_value", found.singular_values[j].item<double>()},
                             {"share", found.shares[j].item<double>()},
-                            {"explained", {{of, found.explained_a[j].item<double>()}, {against, found.explained_b[j].item<double>()}}},
+                            {"explained",
+                             {{of, found.explained_a[j].item<double>()},
+                              {against, found.explained_b[j].item<double>()}}},
                             {"ends", ends}});
     }
     tensors.emplace(of + ".examples", found.examples.to(at::kFloat));
     tensors.emplace(of + ".queries", queries.to(at::kFloat));
-    return {{"of", of}, {"against", against}, {"p_value", test.p_values.front()}, {"statistic", test.statistic},
-            {"test", test.method}, {"null", test.null}, {"directions", directions}};
+    return {{"of", of},
+            {"against", against},
+            {"p_value", test.p_values.front()},
+            {"statistic", test.statistic},
+            {"test", test.method},
+            {"null", test.null},
+            {"directions", directions}};
   }
 
  private:
@@ -181,8 +202,10 @@ void make_comparison(Workspace& workspace, const Cell& cell, Publication& out, P
   const auto count = config.at("directions").get<std::int64_t>();
   const auto permutations = config.at("permutations").get<std::int64_t>();
   const auto seed = cell.own.at("seed").get<std::uint64_t>();
-  const auto test = [&](const Side& a, const Side& b, const at::Tensor& directions, std::string_view role) {
-    return test_difference(a, b, directions, *attributor, data.train, queries, permutations, derive_seed(seed, role), progress);
+  const auto test = [&](const Side& a, const Side& b, const at::Tensor& directions,
+                        std::string_view role) {
+    return test_difference(a, b, directions, *attributor, data.train, queries, permutations,
+                           derive_seed(seed, role), progress);
   };
 
   const Side a = read_side(workspace, cell, "attribution of", names[0]);
@@ -198,26 +221,33 @@ void make_comparison(Workspace& workspace, const Cell& cell, Publication& out, P
 
   TensorMap tensors, images;
   const SideWriter writer(data, queries);
-  Json sides = Json::array({writer.write(a.name, b.name, rows, of_a, test_a, query_rows, tensors, images),
-                            writer.write(b.name, a.name, swapped(rows), of_b, test_b, query_rows, tensors, images)});
+  Json sides = Json::array(
+      {writer.write(a.name, b.name, rows, of_a, test_a, query_rows, tensors, images),
+       writer.write(b.name, a.name, swapped(rows), of_b, test_b, query_rows, tensors, images)});
   const at::Tensor cosines = row_cosines(rows);
   const at::Tensor quantiles = cosines.quantile(at::tensor({0.05, 0.5, 0.95}, at::kDouble));
-  Json result{{"of", a.name},
-              {"against", b.name},
-              {"p_value", test_a.p_values.front()},
-              {"p_value_reverse", test_b.p_values.front()},
-              {"permutations", permutations},
-              {"runs", workspace.input_count(workspace.input_cell(cell, "attribution of"), "run_scores")},
-              {"queries", queries.size()},
-              {"dropped_queries", rows.dropped},
-              {"cosine", {{"median", quantiles[1].item<double>()}, {"lower", quantiles[0].item<double>()}, {"upper", quantiles[2].item<double>()}}},
-              {"sides", sides}};
+  Json result{
+      {"of", a.name},
+      {"against", b.name},
+      {"p_value", test_a.p_values.front()},
+      {"p_value_reverse", test_b.p_values.front()},
+      {"permutations", permutations},
+      {"runs", workspace.input_count(workspace.input_cell(cell, "attribution of"), "run_scores")},
+      {"queries", queries.size()},
+      {"dropped_queries", rows.dropped},
+      {"cosine",
+       {{"median", quantiles[1].item<double>()},
+        {"lower", quantiles[0].item<double>()},
+        {"upper", quantiles[2].item<double>()}}},
+      {"sides", sides}};
   if (workspace.input_count(cell, "attribution control") > 0) {
     const Side control = read_side(workspace, cell, "attribution control", names[0] + "'");
     const UnitRows same = unit_rows(a.scores, control.scores);
     const DirectionSet found = directions_up_to(same, 1);
     const DifferenceTest null_test = test(a, control, found.examples, "control");
-    result["control"] = {{"p_value", null_test.p_values.front()}, {"statistic", null_test.statistic}, {"null", null_test.null}};
+    result["control"] = {{"p_value", null_test.p_values.front()},
+                         {"statistic", null_test.statistic},
+                         {"null", null_test.null}};
   }
   add_tensors(out, "comparison.safetensors", tensors);
   if (!images.empty()) add_tensors(out, "images.safetensors", images);

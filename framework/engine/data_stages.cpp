@@ -24,10 +24,12 @@ void add_part(TensorMap& tensors, const std::string& part, const Examples& examp
 /// Rows of the test set in a random order, each content once.
 class Draw {
  public:
-  Draw(const Examples& test, std::uint64_t seed) : test_(test), left_(RandomStream(seed).permutation(test.size())) {
+  Draw(const Examples& test, std::uint64_t seed)
+      : test_(test), left_(RandomStream(seed).permutation(test.size())) {
     std::unordered_set<std::string> seen;
     const at::Tensor inputs = test.inputs.contiguous();
-    const auto bytes = static_cast<std::size_t>(inputs.nbytes() / std::max<std::int64_t>(1, test.size()));
+    const auto bytes =
+        static_cast<std::size_t>(inputs.nbytes() / std::max<std::int64_t>(1, test.size()));
     const auto* data = static_cast<const char*>(inputs.const_data_ptr());
     const std::size_t before = left_.size();
     std::erase_if(left_, [&](std::int64_t row) {
@@ -51,7 +53,9 @@ class Draw {
     return taken;
   }
 
-  bool planted(std::int64_t row) const { return test_.planted.defined() && test_.planted[row].item<bool>(); }
+  bool planted(std::int64_t row) const {
+    return test_.planted.defined() && test_.planted[row].item<bool>();
+  }
   std::int64_t label(std::int64_t row) const { return test_.targets[row].item<std::int64_t>(); }
 
  private:
@@ -62,26 +66,35 @@ class Draw {
 
 std::vector<std::int64_t> draw_queries(Draw& draw, const DataFacts& facts, const Json& config) {
   const auto count = config.at("count").get<std::int64_t>();
-  const std::int64_t planted = config.at("planted").is_null() ? -1 : config.at("planted").get<std::int64_t>();
-  if (planted > count) throw ConfigError("planted", fmt::format("must be at most count ({}), got {}", count, planted));
+  const std::int64_t planted =
+      config.at("planted").is_null() ? -1 : config.at("planted").get<std::int64_t>();
+  if (planted > count)
+    throw ConfigError("planted", fmt::format("must be at most count ({}), got {}", count, planted));
   std::vector<std::int64_t> rows;
-  const auto append = [&](std::vector<std::int64_t> more) { rows.insert(rows.end(), more.begin(), more.end()); };
+  const auto append = [&](std::vector<std::int64_t> more) {
+    rows.insert(rows.end(), more.begin(), more.end());
+  };
   const bool chosen = planted >= 0;
   if (chosen) append(draw.take(planted, [&](std::int64_t row) { return draw.planted(row); }));
   const std::int64_t marked = static_cast<std::int64_t>(rows.size());
   const auto plain = [&](std::int64_t row) { return !chosen || !draw.planted(row); };
   if (config.at("balanced").get<bool>()) {
-    if (facts.task != Task::classification) throw ConfigError("balanced", "needs classes, and the data set has none");
+    if (facts.task != Task::classification)
+      throw ConfigError("balanced", "needs classes, and the data set has none");
     for (std::int64_t c = 0; c < facts.outputs; ++c) {
-      const std::int64_t share = (count - marked) / facts.outputs + (c < (count - marked) % facts.outputs ? 1 : 0);
-      append(draw.take(share, [&](std::int64_t row) { return draw.label(row) == c && plain(row); }));
+      const std::int64_t share =
+          (count - marked) / facts.outputs + (c < (count - marked) % facts.outputs ? 1 : 0);
+      append(
+          draw.take(share, [&](std::int64_t row) { return draw.label(row) == c && plain(row); }));
     }
   } else {
     append(draw.take(count - marked, plain));
   }
   if (static_cast<std::int64_t>(rows.size()) < count || (chosen && marked < planted)) {
-    throw ConfigError("count", fmt::format("asks for {} queries{}, the test set has only {} that fit", count,
-                                           chosen ? fmt::format(", {} of them planted", planted) : "", rows.size()));
+    throw ConfigError(
+        "count",
+        fmt::format("asks for {} queries{}, the test set has only {} that fit", count,
+                    chosen ? fmt::format(", {} of them planted", planted) : "", rows.size()));
   }
   std::sort(rows.begin(), rows.end());
   return rows;
@@ -96,9 +109,10 @@ void require_memory(double needed, const std::string& path, const std::string& w
   const double limit = memory_limit();
   constexpr double kGiB = 1024.0 * 1024 * 1024;
   if (limit <= 0 || needed <= limit) return;
-  throw ConfigError(path, fmt::format("{} needs about {:.1f} GiB of memory, and a worker may have {:.1f} GiB; "
-                                      "use fewer workers, a smaller size, or raise limits.memory_gib",
-                                      what, needed / kGiB, limit / kGiB));
+  throw ConfigError(
+      path, fmt::format("{} needs about {:.1f} GiB of memory, and a worker may have {:.1f} GiB; "
+                        "use fewer workers, a smaller size, or raise limits.memory_gib",
+                        what, needed / kGiB, limit / kGiB));
 }
 
 /// Runs a check of a part of the file, so that its errors name their place.
@@ -115,15 +129,19 @@ void at_path(const std::string& path, Check&& check) {
 
 /// Refuses data without what a plugin's trait `data` asks for.
 /// @throws ConfigError
-void require_data(const Json& traits, const char* noun, const std::string& name, const DataFacts& facts) {
+void require_data(const Json& traits, const char* noun, const std::string& name,
+                  const DataFacts& facts) {
   const std::string needed = traits.value("data", "");
   if (needed == "images" && !facts.images()) {
-    throw ConfigError("", fmt::format("{} '{}' changes images, and data set '{}' is a table of {} columns", noun, name,
-                                      facts.name, facts.input_shape.front()));
+    throw ConfigError(
+        "", fmt::format("{} '{}' changes images, and data set '{}' is a table of {} columns", noun,
+                        name, facts.name, facts.input_shape.front()));
   }
   if (needed == "ground_truth" && facts.planted.is_null()) {
-    throw ConfigError("", fmt::format("{} '{}' needs a planted mark, and data set '{}' has none; add dataset.plant",
-                                      noun, name, facts.name));
+    throw ConfigError(
+        "",
+        fmt::format("{} '{}' needs a planted mark, and data set '{}' has none; add dataset.plant",
+                    noun, name, facts.name));
   }
 }
 
@@ -132,10 +150,12 @@ void require_data(const Json& traits, const char* noun, const std::string& name,
 void make_dataset(Workspace& workspace, const Cell& cell, Publication& out, Progress&) {
   const Json& config = workspace.config(cell);
   const auto source = workspace.plugin<DatasetSource>("datasets", config);
-  Dataset data = apply_wrappers(source->load(workspace), DatasetParams::schema().read(config), cell.own.at("seed").get<std::uint64_t>());
+  Dataset data = apply_wrappers(source->load(workspace), DatasetParams::schema().read(config),
+                                cell.own.at("seed").get<std::uint64_t>());
   if (data.train.size() == 0 || data.test.size() == 0) {
-    throw DataError(fmt::format("data set '{}' has {} training and {} test examples; both are needed", data.facts.name,
-                                data.train.size(), data.test.size()));
+    throw DataError(
+        fmt::format("data set '{}' has {} training and {} test examples; both are needed",
+                    data.facts.name, data.train.size(), data.test.size()));
   }
   TensorMap tensors;
   add_part(tensors, "train", data.train);
@@ -170,7 +190,8 @@ void make_preflight(Workspace& workspace, const Cell& cell, Publication& out, Pr
   if (!config.at("attribute").empty()) {
     at_path("attribute", [&] {
       const auto attributor = workspace.plugin<Attributor>("attributors", config.at("attribute"));
-      const double bytes = attributor->memory_bytes(parameters, data.train.size(), cell.own.at("queries").get<std::int64_t>());
+      const double bytes = attributor->memory_bytes(parameters, data.train.size(),
+                                                    cell.own.at("queries").get<std::int64_t>());
       require_memory(bytes, "", "the attribution of a run");
       facts["attribute"] = {{"memory_bytes", bytes}};
     });
@@ -181,7 +202,10 @@ void make_preflight(Workspace& workspace, const Cell& cell, Publication& out, Pr
       const auto name = params.at("plugin").get<std::string>();
       require_data(workspace.traits("proposers", name), "proposer", name, data.facts);
       if (data.facts.task != Task::classification) {
-        throw ConfigError("", fmt::format("effects are changes of class probabilities, and data set '{}' has no classes", data.facts.name));
+        throw ConfigError(
+            "", fmt::format(
+                    "effects are changes of class probabilities, and data set '{}' has no classes",
+                    data.facts.name));
       }
       workspace.plugin<Plugin>("proposers", params);
     });
@@ -207,8 +231,11 @@ void make_split(Workspace& workspace, const Cell& cell, Publication& out, Progre
   const auto take = [&](const Json& wanted, const char* section) {
     const std::int64_t count = wanted.is_null() ? draw.left() : wanted.get<std::int64_t>();
     if (count > draw.left() || (wanted.is_null() && count == 0)) {
-      throw ConfigError(section, fmt::format("{} asks for {} test examples, and only {} are left after the parts before it",
-                                             section, wanted.is_null() ? "the remaining" : std::to_string(count), draw.left()));
+      throw ConfigError(
+          section,
+          fmt::format(
+              "{} asks for {} test examples, and only {} are left after the parts before it",
+              section, wanted.is_null() ? "the remaining" : std::to_string(count), draw.left()));
     }
     std::vector<std::int64_t> rows = draw.take(count, any);
     std::sort(rows.begin(), rows.end());
@@ -216,10 +243,13 @@ void make_split(Workspace& workspace, const Cell& cell, Publication& out, Progre
   };
   const std::vector<std::int64_t> screen = take(config.at("screen"), "screen.images");
   const std::vector<std::int64_t> verify = take(config.at("verify"), "verify.images");
-  add_tensors(out, "split.safetensors", {{"queries", at::tensor(queries, at::kLong)},
-                                         {"screen", at::tensor(screen, at::kLong)},
-                                         {"verify", at::tensor(verify, at::kLong)}});
-  out.add_json("split.json", {{"queries", queries.size()}, {"screen", screen.size()}, {"verify", verify.size()},
+  add_tensors(out, "split.safetensors",
+              {{"queries", at::tensor(queries, at::kLong)},
+               {"screen", at::tensor(screen, at::kLong)},
+               {"verify", at::tensor(verify, at::kLong)}});
+  out.add_json("split.json", {{"queries", queries.size()},
+                              {"screen", screen.size()},
+                              {"verify", verify.size()},
                               {"duplicates_left_out", draw.duplicates()}});
 }
 

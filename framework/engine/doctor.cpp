@@ -23,7 +23,8 @@ double matmul_gflops(at::ScalarType type) {
   for (int i = 0; i <= kRepeats; ++i) {
     const auto start = std::chrono::steady_clock::now();
     at::mm(a, a);
-    const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    const double seconds =
+        std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     if (i > 0) best = std::min(best, seconds);
   }
   return 2e-9 * static_cast<double>(kSize * kSize * kSize) / best;
@@ -40,7 +41,8 @@ Json torch_facts() {
           {"library", library.dli_fname ? library.dli_fname : ""},
           {"threads", threads},
           {"capability", at::get_cpu_capability()},
-          {"gflops", {{"float32", matmul_gflops(at::kFloat)}, {"bfloat16", matmul_gflops(at::kBFloat16)}}}};
+          {"gflops",
+           {{"float32", matmul_gflops(at::kFloat)}, {"bfloat16", matmul_gflops(at::kBFloat16)}}}};
 }
 
 }  // namespace modeldiff

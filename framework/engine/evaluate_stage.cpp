@@ -8,7 +8,8 @@
 namespace modeldiff {
 namespace {
 
-SubsetRuns read_measurements(const Workspace& workspace, const Cell& cell, const std::string& input, std::int64_t replicates) {
+SubsetRuns read_measurements(const Workspace& workspace, const Cell& cell, const std::string& input,
+                             std::int64_t replicates) {
   std::vector<at::Tensor> masks, measurements;
   for (std::size_t i = 0; i < workspace.input_count(cell, input); ++i) {
     const Artifact artifact = workspace.input(cell, input, i);
@@ -17,7 +18,8 @@ SubsetRuns read_measurements(const Workspace& workspace, const Cell& cell, const
     measurements.push_back(require_tensor(tensors, "measurements", artifact));
   }
   const at::Tensor all = at::cat(measurements);
-  return {at::cat(masks).slice(0, 0, std::nullopt, replicates).contiguous(), all.reshape({-1, replicates, all.size(1)})};
+  return {at::cat(masks).slice(0, 0, std::nullopt, replicates).contiguous(),
+          all.reshape({-1, replicates, all.size(1)})};
 }
 
 }  // namespace
@@ -39,12 +41,17 @@ void make_evaluation(Workspace& workspace, const Cell& cell, Publication& out, P
       for (const std::size_t index : indices) cells.push_back(&workspace.plan().cells[index]);
       set.predictor = workspace.predictor(*cells.front());
       for (const Cell* run : cells) set.keys.push_back(run->key.text());
-      set.weights = [&workspace, cells](std::size_t run) { return workspace.weights(*cells.at(run)); };
+      set.weights = [&workspace, cells](std::size_t run) {
+        return workspace.weights(*cells.at(run));
+      };
     } else if (kind == "attribution") {
       const Artifact artifact = workspace.input(cell, input);
-      scores.emplace(algorithm, require_tensor(map_tensors(artifact, "scores.safetensors"), "scores", artifact));
+      scores.emplace(algorithm, require_tensor(map_tensors(artifact, "scores.safetensors"),
+                                               "scores", artifact));
     } else if (kind == "measurements") {
-      subset_runs.emplace(algorithm, read_measurements(workspace, cell, input, config.at("replicates").get<std::int64_t>()));
+      subset_runs.emplace(
+          algorithm,
+          read_measurements(workspace, cell, input, config.at("replicates").get<std::int64_t>()));
     }
   }
   Json compare, verify;
@@ -61,24 +68,35 @@ void make_evaluation(Workspace& workspace, const Cell& cell, Publication& out, P
     verify_tensors = map_tensors(selection, "transformations.safetensors");
   }
   const auto evaluation = workspace.plugin<Evaluation>("evaluations", config);
-  const EvaluationResult result = evaluation->evaluate(
-      {data.facts, data.train, data.test, queries, FieldTraits<Measurement>::read(config.at("measurement")), runs, scores,
-       subset_runs, compare, compare_tensors, verify, verify_tensors, cell.own.at("seed").get<std::uint64_t>(), progress});
+  const EvaluationResult result =
+      evaluation->evaluate({data.facts, data.train, data.test, queries,
+                            FieldTraits<Measurement>::read(config.at("measurement")), runs, scores,
+                            subset_runs, compare, compare_tensors, verify, verify_tensors,
+                            cell.own.at("seed").get<std::uint64_t>(), progress});
   Json exhibits = Json::array();
   for (const Exhibit& exhibit : result.exhibits) {
-    exhibits.push_back({{"kind", exhibit.kind}, {"title", exhibit.title}, {"content", exhibit.content}});
+    exhibits.push_back(
+        {{"kind", exhibit.kind}, {"title", exhibit.title}, {"content", exhibit.content}});
   }
-  out.add_json("evaluation.json", {{"values", result.values}, {"summary", result.summary}, {"exhibits", exhibits}});
+  out.add_json("evaluation.json",
+               {{"values", result.values}, {"summary", result.summary}, {"exhibits", exhibits}});
   add_tensors(out, "tensors.safetensors", result.tensors);
 }
 
 StageFunction find_stage(const std::string& kind) {
-  static const std::map<std::string, StageFunction> stages{
-      {"dataset", make_dataset},         {"preflight", make_preflight},   {"split", make_split},
-      {"run_scores", make_run_scores},   {"measurements", make_measurements}, {"attribution", make_attribution},
-      {"comparison", make_comparison},   {"proposals", make_proposals},   {"screen_effects", make_screen_effects},
-      {"selection", make_selection},     {"verify_effects", make_verify_effects}, {"verification", make_verification},
-      {"evaluation", make_evaluation}};
+  static const std::map<std::string, StageFunction> stages{{"dataset", make_dataset},
+                                                           {"preflight", make_preflight},
+                                                           {"split", make_split},
+                                                           {"run_scores", make_run_scores},
+                                                           {"measurements", make_measurements},
+                                                           {"attribution", make_attribution},
+                                                           {"comparison", make_comparison},
+                                                           {"proposals", make_proposals},
+                                                           {"screen_effects", make_screen_effects},
+                                                           {"selection", make_selection},
+                                                           {"verify_effects", make_verify_effects},
+                                                           {"verification", make_verification},
+                                                           {"evaluation", make_evaluation}};
   const auto at = stages.find(kind);
   return at == stages.end() ? nullptr : at->second;
 }

@@ -16,27 +16,36 @@ void write_run(Publication& out, const TrainedRun& run) {
   TensorMap stored;
   for (const Checkpoint& checkpoint : run.checkpoints) {
     const std::string prefix = fmt::format("{}.", checkpoints.size());
-    checkpoints.push_back({{"step", checkpoint.step}, {"learning_rate_sum", checkpoint.learning_rate_sum}});
+    checkpoints.push_back(
+        {{"step", checkpoint.step}, {"learning_rate_sum", checkpoint.learning_rate_sum}});
     stored.emplace(prefix + "parameters", checkpoint.weights.parameters);
-    if (checkpoint.weights.buffers.defined()) stored.emplace(prefix + "buffers", checkpoint.weights.buffers);
+    if (checkpoint.weights.buffers.defined())
+      stored.emplace(prefix + "buffers", checkpoint.weights.buffers);
     for (const auto& [name, tensor] : checkpoint.optimizer) stored.emplace(prefix + name, tensor);
   }
   if (!stored.empty()) add_tensors(out, "checkpoints.safetensors", stored);
-  out.add_json("run.json", {{"epoch_loss", run.epoch_loss}, {"steps", run.steps}, {"facts", run.facts}, {"checkpoints", checkpoints}});
+  out.add_json("run.json", {{"epoch_loss", run.epoch_loss},
+                            {"steps", run.steps},
+                            {"facts", run.facts},
+                            {"checkpoints", checkpoints}});
 }
 
-Measurement measurement_of(const Json& config) { return FieldTraits<Measurement>::read(config.at("measurement")); }
+Measurement measurement_of(const Json& config) {
+  return FieldTraits<Measurement>::read(config.at("measurement"));
+}
 
 }  // namespace
 
-void make_runs(Workspace& workspace, std::span<const Cell* const> cells, std::span<Publication> out, Progress& progress) {
+void make_runs(Workspace& workspace, std::span<const Cell* const> cells, std::span<Publication> out,
+               Progress& progress) {
   const Cell& first = *cells.front();
   const Dataset& data = workspace.dataset(first);
   const auto algorithm = workspace.plugin<LearningAlgorithm>("algorithms", workspace.config(first));
   std::vector<RunSpec> runs;
   std::vector<InputRuns> inputs;
   for (const Cell* cell : cells) {
-    runs.push_back({cell->own.at("seed").get<std::uint64_t>(), workspace.subset(*cell), cell->label});
+    runs.push_back(
+        {cell->own.at("seed").get<std::uint64_t>(), workspace.subset(*cell), cell->label});
     inputs.push_back(workspace.input_runs(*cell));
   }
   CheckpointRequest keep;
@@ -57,11 +66,13 @@ void make_run_scores(Workspace& workspace, const Cell& cell, Publication& out, P
   const Weights weights = workspace.weights(run);
   const std::vector<Checkpoint> checkpoints = workspace.checkpoints(run);
   add_tensors(out, "scores.safetensors",
-              attributor->score_run({data.facts, data.train, queries, measurement_of(config), predictor, weights, checkpoints,
-                                     workspace.subset(run), cell.own.at("seed").get<std::uint64_t>(), progress}));
+              attributor->score_run({data.facts, data.train, queries, measurement_of(config),
+                                     predictor, weights, checkpoints, workspace.subset(run),
+                                     cell.own.at("seed").get<std::uint64_t>(), progress}));
 }
 
-void make_measurements(Workspace& workspace, const Cell& cell, Publication& out, Progress& progress) {
+void make_measurements(Workspace& workspace, const Cell& cell, Publication& out,
+                       Progress& progress) {
   const Dataset& data = workspace.dataset(cell);
   const Examples queries = data.test.select(workspace.split(cell).queries);
   const Measurement measurement = measurement_of(workspace.config(cell));
@@ -70,15 +81,19 @@ void make_measurements(Workspace& workspace, const Cell& cell, Publication& out,
   for (std::size_t i = 0; i < runs; ++i) {
     progress.check_stop();
     const Cell& run = workspace.input_cell(cell, "runs", i);
-    const at::Tensor outputs = workspace.predictor(run).outputs(workspace.weights(run), queries.inputs);
+    const at::Tensor outputs =
+        workspace.predictor(run).outputs(workspace.weights(run), queries.inputs);
     rows.push_back(measure(measurement, outputs, queries.targets));
-    masks.push_back(at::zeros({data.train.size()}, at::kBool).index_fill_(0, workspace.subset(run), true));
+    masks.push_back(
+        at::zeros({data.train.size()}, at::kBool).index_fill_(0, workspace.subset(run), true));
     progress.update(static_cast<double>(i + 1) / static_cast<double>(runs), "measuring");
   }
-  add_tensors(out, "measurements.safetensors", {{"measurements", at::stack(rows)}, {"masks", at::stack(masks)}});
+  add_tensors(out, "measurements.safetensors",
+              {{"measurements", at::stack(rows)}, {"masks", at::stack(masks)}});
 }
 
-void make_attribution(Workspace& workspace, const Cell& cell, Publication& out, Progress& progress) {
+void make_attribution(Workspace& workspace, const Cell& cell, Publication& out,
+                      Progress& progress) {
   const Dataset& data = workspace.dataset(cell);
   const Examples queries = data.test.select(workspace.split(cell).queries);
   const auto attributor = workspace.plugin<Attributor>("attributors", workspace.config(cell));
@@ -87,19 +102,22 @@ void make_attribution(Workspace& workspace, const Cell& cell, Publication& out, 
   for (std::size_t i = 0; i < workspace.input_count(cell, "run_scores"); ++i) {
     const Cell& scores = workspace.input_cell(cell, "run_scores", i);
     runs.push_back(map_tensors(workspace.open(scores), "scores.safetensors"));
-    if (const at::Tensor rows = workspace.subset(workspace.input_cell(scores, "run")); rows.defined()) {
+    if (const at::Tensor rows = workspace.subset(workspace.input_cell(scores, "run"));
+        rows.defined()) {
       masks.push_back(at::zeros({data.train.size()}, at::kBool).index_fill_(0, rows, true));
     }
   }
-  const Attribution result =
-      attributor->combine({runs, masks.empty() ? at::Tensor() : at::stack(masks), data.train, queries, 1, progress});
+  const Attribution result = attributor->combine(
+      {runs, masks.empty() ? at::Tensor() : at::stack(masks), data.train, queries, 1, progress});
   TensorMap tensors{{"scores", result.scores}};
   if (result.raw.defined()) {
     tensors.emplace("raw", result.raw);
     tensors.emplace("output_covariance", result.output_covariance);
   }
   add_tensors(out, "scores.safetensors", tensors);
-  out.add_json("attribution.json", {{"facts", result.facts}, {"noise_scale", result.noise_scale}, {"runs", runs.size()}});
+  out.add_json(
+      "attribution.json",
+      {{"facts", result.facts}, {"noise_scale", result.noise_scale}, {"runs", runs.size()}});
 }
 
 }  // namespace modeldiff

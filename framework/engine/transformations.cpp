@@ -7,18 +7,21 @@
 
 namespace modeldiff {
 
-void write_transformations(Publication& out, const std::vector<Transformation>& transformations, const std::string& name) {
+void write_transformations(Publication& out, const std::vector<Transformation>& transformations,
+                           const std::string& name) {
   Json list = Json::array();
   TensorMap tensors;
   for (const Transformation& transformation : transformations) {
-    for (const auto& [key, tensor] : transformation.tensors) tensors.emplace(fmt::format("{}.{}", list.size(), key), tensor);
+    for (const auto& [key, tensor] : transformation.tensors)
+      tensors.emplace(fmt::format("{}.{}", list.size(), key), tensor);
     list.push_back(to_json(transformation));
   }
   out.add_json(name + ".json", list);
   add_tensors(out, name + ".safetensors", tensors);
 }
 
-std::vector<Transformation> read_transformations(const Artifact& artifact, const std::string& name) {
+std::vector<Transformation> read_transformations(const Artifact& artifact,
+                                                 const std::string& name) {
   const TensorMap tensors = map_tensors(artifact, name + ".safetensors");
   std::vector<Transformation> out;
   for (const Json& item : artifact.json(name + ".json")) {
@@ -32,15 +35,18 @@ std::vector<Transformation> read_transformations(const Artifact& artifact, const
   return out;
 }
 
-ProposalSet::ProposalSet(const Workspace& workspace, const Cell& cell, const std::string& input, const std::string& name) {
+ProposalSet::ProposalSet(const Workspace& workspace, const Cell& cell, const std::string& input,
+                         const std::string& name) {
   for (std::size_t i = 0; i < workspace.input_count(cell, input); ++i) {
-    for (Transformation& transformation : read_transformations(workspace.input(cell, input, i), name)) {
+    for (Transformation& transformation :
+         read_transformations(workspace.input(cell, input, i), name)) {
       transformations_.push_back(std::move(transformation));
     }
   }
   // The plugins with the parameters that the experiment gives them.
   for (const Json& params : workspace.plan().description.at("propose")) {
-    proposers_.emplace(params.at("plugin").get<std::string>(), workspace.plugin<Proposer>("proposers", params));
+    proposers_.emplace(params.at("plugin").get<std::string>(),
+                       workspace.plugin<Proposer>("proposers", params));
   }
 }
 
@@ -48,13 +54,15 @@ at::Tensor ProposalSet::apply(std::size_t index, const at::Tensor& images) const
   const Transformation& transformation = transformations_[index];
   const at::Tensor out = proposer(index).apply(transformation, images);
   if (out.sizes() != images.sizes() || out.scalar_type() != at::kFloat) {
-    throw PluginError(fmt::format("proposer '{}' turned images {} into {} ('{}')", transformation.proposer, shape_text(images),
-                                  shape_text(out), transformation.label));
+    throw PluginError(fmt::format("proposer '{}' turned images {} into {} ('{}')",
+                                  transformation.proposer, shape_text(images), shape_text(out),
+                                  transformation.label));
   }
   const float lowest = out.min().item<float>(), highest = out.max().item<float>();
   if (!(lowest >= 0 && highest <= 1)) {
-    throw PluginError(fmt::format("proposer '{}' left the range of images: [{}, {}] instead of [0, 1] ('{}')",
-                                  transformation.proposer, lowest, highest, transformation.label));
+    throw PluginError(
+        fmt::format("proposer '{}' left the range of images: [{}, {}] instead of [0, 1] ('{}')",
+                    transformation.proposer, lowest, highest, transformation.label));
   }
   return out;
 }
@@ -71,8 +79,12 @@ EffectRuns::EffectRuns(Workspace& workspace, const Cell& cell) {
   stacked_ = {at::stack(parameters), buffers.empty() ? at::Tensor() : at::stack(buffers)};
 }
 
-at::Tensor EffectRuns::logits(const at::Tensor& images) const { return predictor_.outputs_stacked(stacked_, images); }
+at::Tensor EffectRuns::logits(const at::Tensor& images) const {
+  return predictor_.outputs_stacked(stacked_, images);
+}
 
-at::Tensor EffectRuns::probabilities(const at::Tensor& images) const { return at::softmax(logits(images), -1); }
+at::Tensor EffectRuns::probabilities(const at::Tensor& images) const {
+  return at::softmax(logits(images), -1);
+}
 
 }  // namespace modeldiff

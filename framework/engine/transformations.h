@@ -14,7 +14,8 @@ namespace modeldiff {
 /// NAME.json and NAME.safetensors, whose tensors are named INDEX.TENSOR.
 void write_transformations(Publication& out, const std::vector<Transformation>& transformations,
                            const std::string& name = "transformations");
-std::vector<Transformation> read_transformations(const Artifact& artifact, const std::string& name = "transformations");
+std::vector<Transformation> read_transformations(const Artifact& artifact,
+                                                 const std::string& name = "transformations");
 
 /// Transformations together with the plugins that apply them.
 class ProposalSet {
@@ -25,7 +26,9 @@ class ProposalSet {
 
   std::size_t size() const { return transformations_.size(); }
   const Transformation& operator[](std::size_t index) const { return transformations_[index]; }
-  const Proposer& proposer(std::size_t index) const { return *proposers_.at(transformations_[index].proposer); }
+  const Proposer& proposer(std::size_t index) const {
+    return *proposers_.at(transformations_[index].proposer);
+  }
   /// @param images [n, C, H, W] float32 in [0, 1] @return the same, checked to be so
   /// @throws PluginError when the plugin gives another shape or leaves [0, 1]
   at::Tensor apply(std::size_t index, const at::Tensor& images) const;

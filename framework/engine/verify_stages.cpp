@@ -22,22 +22,28 @@ Json to_json(const Interval& interval) {
 
 const char* claim_text(Claim claim) {
   switch (claim) {
-    case Claim::none: return "none";
-    case Claim::a_relies_b_does_not: return "first relies, second does not";
-    case Claim::b_relies_a_does_not: return "second relies, first does not";
-    case Claim::a_relies_more: return "first relies more";
-    case Claim::b_relies_more: return "second relies more";
+    case Claim::none:
+      return "none";
+    case Claim::a_relies_b_does_not:
+      return "first relies, second does not";
+    case Claim::b_relies_a_does_not:
+      return "second relies, first does not";
+    case Claim::a_relies_more:
+      return "first relies more";
+    case Claim::b_relies_more:
+      return "second relies more";
   }
   return "";
 }
 
 /// The effects of all selected transformations on all runs of one side.
 struct Effects {
-  std::vector<at::Tensor> by_image;  // one for each transformation, [runs, images of other classes] float64
-  at::Tensor by_class;               // [runs, F, C]
-  at::Tensor logit;                  // [runs, F]
-  at::Tensor placebo;                // [runs, F], NaN where there is none
-  at::Tensor changed;                // [F], share of predictions that change
+  std::vector<at::Tensor>
+      by_image;         // one for each transformation, [runs, images of other classes] float64
+  at::Tensor by_class;  // [runs, F, C]
+  at::Tensor logit;     // [runs, F]
+  at::Tensor placebo;   // [runs, F], NaN where there is none
+  at::Tensor changed;   // [F], share of predictions that change
 };
 
 Effects read_effects(const Workspace& workspace, const Cell& cell, const std::string& input) {
@@ -54,7 +60,8 @@ Effects read_effects(const Workspace& workspace, const Cell& cell, const std::st
     const auto count = static_cast<std::size_t>(by_class.back().size(1));
     by_image.resize(count);
     for (std::size_t f = 0; f < count; ++f) {
-      by_image[f].push_back(require_tensor(tensors, fmt::format("by_image.{}", f), artifact).to(at::kDouble));
+      by_image[f].push_back(
+          require_tensor(tensors, fmt::format("by_image.{}", f), artifact).to(at::kDouble));
     }
   }
   for (const auto& parts : by_image) out.by_image.push_back(at::cat(parts));
@@ -68,7 +75,8 @@ Effects read_effects(const Workspace& workspace, const Cell& cell, const std::st
 VerifyOptions options_of(const Json& config, std::uint64_t seed) {
   return {.confidence = config.at("confidence").get<double>(),
           .false_discovery_rate = config.at("false_discovery_rate").get<double>(),
-          .dependent = FieldTraits<Correction>::read(config.at("correction")) == Correction::benjamini_yekutieli,
+          .dependent = FieldTraits<Correction>::read(config.at("correction")) ==
+                       Correction::benjamini_yekutieli,
           .delta = config.at("relies").get<double>(),
           .epsilon = config.at("ignores").get<double>(),
           .bootstrap_draws = config.at("bootstrap").get<std::int64_t>(),
@@ -77,7 +85,8 @@ VerifyOptions options_of(const Json& config, std::uint64_t seed) {
 
 Verification verify_sides(const Effects& a, const Effects& b, const VerifyOptions& options) {
   std::vector<VerifyEntry> entries;
-  for (std::size_t f = 0; f < a.by_image.size(); ++f) entries.push_back({a.by_image[f], b.by_image[f]});
+  for (std::size_t f = 0; f < a.by_image.size(); ++f)
+    entries.push_back({a.by_image[f], b.by_image[f]});
   return verify(entries, options);
 }
 
@@ -98,7 +107,8 @@ Json class_table(const Effects& effects, std::int64_t f) {
 
 }  // namespace
 
-void make_verify_effects(Workspace& workspace, const Cell& cell, Publication& out, Progress& progress) {
+void make_verify_effects(Workspace& workspace, const Cell& cell, Publication& out,
+                         Progress& progress) {
   const ProposalSet selected(workspace, cell, "selection");
   const ProposalSet placebos(workspace, cell, "selection", "placebos");
   const Json rows = workspace.input(cell, "selection").json("selection.json").at("selected");
@@ -116,16 +126,20 @@ void make_verify_effects(Workspace& workspace, const Cell& cell, Publication& ou
     const auto target = rows[i].at("target_class").get<std::int64_t>();
     const at::Tensor logits_after = runs.logits(selected.apply(i, plain));
     const at::Tensor after = logits_after.softmax(-1);
-    tensors.emplace(fmt::format("by_image.{}", i), effect_by_image(before, after, images.targets, target).to(at::kFloat));
+    tensors.emplace(fmt::format("by_image.{}", i),
+                    effect_by_image(before, after, images.targets, target).to(at::kFloat));
     by_class.push_back(treatment_effects(before, after, images.targets));
     logit.push_back(treatment_effects(logits, logits_after, images.targets).select(1, target));
     changed.push_back(at::scalar_tensor(changed_predictions(before, after), at::kDouble));
     const Json& index = rows[i].at("placebo");
     placebo.push_back(index.is_null() ? at::full({before.size(0)}, std::nan(""), at::kDouble)
-                                      : treatment_effects(before, runs.probabilities(placebos.apply(index.get<std::size_t>(), plain)),
+                                      : treatment_effects(before,
+                                                          runs.probabilities(placebos.apply(
+                                                              index.get<std::size_t>(), plain)),
                                                           images.targets)
                                             .select(1, target));
-    progress.update(static_cast<double>(i + 1) / static_cast<double>(selected.size()), selected[i].label);
+    progress.update(static_cast<double>(i + 1) / static_cast<double>(selected.size()),
+                    selected[i].label);
   }
   tensors.emplace("by_class", at::stack(by_class, 1));
   tensors.emplace("logit", at::stack(logit, 1));
@@ -134,9 +148,11 @@ void make_verify_effects(Workspace& workspace, const Cell& cell, Publication& ou
   add_tensors(out, "effects.safetensors", tensors);
 }
 
-void make_verification(Workspace& workspace, const Cell& cell, Publication& out, Progress& progress) {
+void make_verification(Workspace& workspace, const Cell& cell, Publication& out,
+                       Progress& progress) {
   const auto names = cell.own.at("between").get<std::vector<std::string>>();
-  const VerifyOptions options = options_of(workspace.config(cell), cell.own.at("seed").get<std::uint64_t>());
+  const VerifyOptions options =
+      options_of(workspace.config(cell), cell.own.at("seed").get<std::uint64_t>());
   const ProposalSet selected(workspace, cell, "selection");
   const Json selection = workspace.input(cell, "selection").json("selection.json");
   const Dataset& data = workspace.dataset(cell);
@@ -155,9 +171,11 @@ void make_verification(Workspace& workspace, const Cell& cell, Publication& out,
     const auto target = row.at("target_class").get<std::int64_t>();
     Json placebo;
     if (!row.at("placebo").is_null()) {
-      placebo = to_json(placebo_contrast(a.by_image[index].mean(1), b.by_image[index].mean(1), a.placebo.select(1, f),
-                                         b.placebo.select(1, f), options.confidence));
-      placebo["effect"] = {{names[0], a.placebo.select(1, f).mean().item<double>()}, {names[1], b.placebo.select(1, f).mean().item<double>()}};
+      placebo = to_json(placebo_contrast(a.by_image[index].mean(1), b.by_image[index].mean(1),
+                                         a.placebo.select(1, f), b.placebo.select(1, f),
+                                         options.confidence));
+      placebo["effect"] = {{names[0], a.placebo.select(1, f).mean().item<double>()},
+                           {names[1], b.placebo.select(1, f).mean().item<double>()}};
     }
     claims.push_back(
         {{"transformation", modeldiff::to_json(selected[index])},
@@ -165,19 +183,27 @@ void make_verification(Workspace& workspace, const Cell& cell, Publication& out,
          {"family", selected[index].family},
          {"proposer", selected[index].proposer},
          {"target_class", target},
-         {"target_class_name", data.facts.class_names.empty() ? fmt::format("{}", target) : data.facts.class_names[static_cast<std::size_t>(target)]},
+         {"target_class_name", data.facts.class_names.empty()
+                                   ? fmt::format("{}", target)
+                                   : data.facts.class_names[static_cast<std::size_t>(target)]},
          {"claim", claim_text(effect.claim)},
          {"discovery", effect.discovery},
          {"effect", {{names[0], to_json(effect.effect_a)}, {names[1], to_json(effect.effect_b)}}},
-         {"largest_single_effect", {{names[0], a.by_image[index].abs().max().item<double>()}, {names[1], b.by_image[index].abs().max().item<double>()}}},
+         {"largest_single_effect",
+          {{names[0], a.by_image[index].abs().max().item<double>()},
+           {names[1], b.by_image[index].abs().max().item<double>()}}},
          {"difference", to_json(effect.difference)},
          {"difference_over_images", to_json(effect.difference_over_images)},
          {"p_value", effect.p_value},
          {"adjusted_p_value", effect.adjusted_p_value},
-         {"equivalent_to_zero", {{names[0], effect.a_is_null.equivalent}, {names[1], effect.b_is_null.equivalent}}},
+         {"equivalent_to_zero",
+          {{names[0], effect.a_is_null.equivalent}, {names[1], effect.b_is_null.equivalent}}},
          {"bound", effect.bound},
-         {"logit_effect", {{names[0], a.logit.select(1, f).mean().item<double>()}, {names[1], b.logit.select(1, f).mean().item<double>()}}},
-         {"changed_predictions", {{names[0], a.changed[f].item<double>()}, {names[1], b.changed[f].item<double>()}}},
+         {"logit_effect",
+          {{names[0], a.logit.select(1, f).mean().item<double>()},
+           {names[1], b.logit.select(1, f).mean().item<double>()}}},
+         {"changed_predictions",
+          {{names[0], a.changed[f].item<double>()}, {names[1], b.changed[f].item<double>()}}},
          {"effect_by_class", {{names[0], class_table(a, f)}, {names[1], class_table(b, f)}}},
          {"by_run", {{names[0], by_run(a.by_image[index])}, {names[1], by_run(b.by_image[index])}}},
          {"placebo", placebo},
@@ -185,8 +211,10 @@ void make_verification(Workspace& workspace, const Cell& cell, Publication& out,
     const at::Tensor others = (images.targets != target).nonzero().squeeze(1);
     const at::Tensor shown = others.slice(0, 0, kShownPairs);
     const at::Tensor plain = images.select(shown).floats();
-    pictures.emplace(fmt::format("{}.before", claims.size() - 1), plain.mul(255).round().to(at::kByte));
-    pictures.emplace(fmt::format("{}.after", claims.size() - 1), selected.apply(index, plain).mul(255).round().to(at::kByte));
+    pictures.emplace(fmt::format("{}.before", claims.size() - 1),
+                     plain.mul(255).round().to(at::kByte));
+    pictures.emplace(fmt::format("{}.after", claims.size() - 1),
+                     selected.apply(index, plain).mul(255).round().to(at::kByte));
   }
   Json result{{"between", names},
               {"runs", {{names[0], a.by_class.size(0)}, {names[1], b.by_class.size(0)}}},
@@ -200,10 +228,13 @@ void make_verification(Workspace& workspace, const Cell& cell, Publication& out,
               {"ignores", options.epsilon},
               {"claims", claims}};
   if (const auto best = leading_claim(verified)) {
-    result["best"] = *std::find_if(claims.begin(), claims.end(), [&](const Json& claim) { return claim.at("selected") == *best; });
+    result["best"] = *std::find_if(claims.begin(), claims.end(), [&](const Json& claim) {
+      return claim.at("selected") == *best;
+    });
   }
   if (workspace.input_count(cell, "effects control") > 0) {
-    const Verification null_pair = verify_sides(a, read_effects(workspace, cell, "effects control"), options);
+    const Verification null_pair =
+        verify_sides(a, read_effects(workspace, cell, "effects control"), options);
     double largest = 0;
     for (const Verified& effect : null_pair.effects) largest = std::max(largest, effect.bound);
     result["control"] = {{"discoveries", null_pair.discoveries}, {"largest_bound", largest}};

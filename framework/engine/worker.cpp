@@ -18,7 +18,9 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
 
 /// The worker's side of the talk: takes orders, answers, and lets a long stage know when to stop.
 class Link final : public Progress {
@@ -56,8 +58,10 @@ class Link final : public Progress {
 
   void check_stop() const override {
     pollfd poll_orders{orders_, POLLIN, 0};
-    // While a cell is being made the only order that can come is to stop; a closed pipe means the same.
-    if (stopped_ || (::poll(&poll_orders, 1, 0) > 0 && poll_orders.revents)) throw Interrupted("stopped on request");
+    // While a cell is being made the only order that can come is to stop; a closed pipe means the
+    // same.
+    if (stopped_ || (::poll(&poll_orders, 1, 0) > 0 && poll_orders.revents))
+      throw Interrupted("stopped on request");
   }
 
  private:
@@ -77,14 +81,19 @@ void restore_globals() {
 }
 
 Json description_of(const Workspace& workspace, const Cell& cell) {
-  return {{"kind", cell.kind}, {"label", cell.label}, {"identity", identity_of(workspace.plan(), cell)}};
+  return {{"kind", cell.kind},
+          {"label", cell.label},
+          {"identity", identity_of(workspace.plan(), cell)}};
 }
 
 const char* outcome_name(PublishOutcome outcome) {
   switch (outcome) {
-    case PublishOutcome::published: return "published";
-    case PublishOutcome::already_there: return "already_there";
-    case PublishOutcome::nondeterminism: return "nondeterminism";
+    case PublishOutcome::published:
+      return "published";
+    case PublishOutcome::already_there:
+      return "already_there";
+    case PublishOutcome::nondeterminism:
+      return "nondeterminism";
   }
   return "";
 }
@@ -110,7 +119,8 @@ class CellMaker {
   const Cell& cell(std::size_t index) const { return workspace_.plan().cells[index]; }
 
   static bool alike(const Cell& a, const Cell& b) {
-    return b.kind == "run" && a.config == b.config && a.inputs.at("dataset") == b.inputs.at("dataset") &&
+    return b.kind == "run" && a.config == b.config &&
+           a.inputs.at("dataset") == b.inputs.at("dataset") &&
            a.own.value("checkpoints", Json()) == b.own.value("checkpoints", Json());
   }
 
@@ -122,7 +132,8 @@ class CellMaker {
       std::vector<const Cell*> cells;
       for (const std::size_t index : indices) {
         cells.push_back(&cell(index));
-        publications.push_back(workspace_.store().begin(cell(index).key, description_of(workspace_, cell(index))));
+        publications.push_back(
+            workspace_.store().begin(cell(index).key, description_of(workspace_, cell(index))));
       }
       if (cells.front()->kind == "run") {
         make_runs(workspace_, cells, publications, link_);
@@ -134,7 +145,9 @@ class CellMaker {
       const std::vector<Published> published = workspace_.store().commit_all(publications);
       const double seconds = seconds_since(start) / static_cast<double>(indices.size());
       for (std::size_t i = 0; i < indices.size(); ++i) {
-        link_.answer({{"done", indices[i]}, {"seconds", seconds}, {"outcome", outcome_name(published[i].outcome)}});
+        link_.answer({{"done", indices[i]},
+                      {"seconds", seconds},
+                      {"outcome", outcome_name(published[i].outcome)}});
       }
     } catch (const Interrupted&) {
       for (const std::size_t index : indices) link_.answer({{"stopped", index}});
@@ -178,20 +191,23 @@ class CellMaker {
     } catch (const InternalError& e) {
       fail("internal", e.what());
     } catch (const c10::Error& e) {
-      fail("torch", fmt::format("{}: {}", plugin_of(failed), e.what_without_backtrace()), failed.path);
+      fail("torch", fmt::format("{}: {}", plugin_of(failed), e.what_without_backtrace()),
+           failed.path);
     } catch (const std::bad_alloc&) {
       fail("memory", fmt::format("{}: memory ran out", plugin_of(failed)), failed.path);
     } catch (const std::exception& e) {
       fail("plugin", fmt::format("{}: {}", plugin_of(failed), e.what()), failed.path);
     } catch (...) {
-      fail("plugin", fmt::format("{} threw something that is no exception", plugin_of(failed)), failed.path);
+      fail("plugin", fmt::format("{} threw something that is no exception", plugin_of(failed)),
+           failed.path);
     }
   }
 
   std::string plugin_of(const Cell& failed) const {
     const Json& config = workspace_.config(failed);
     if (!config.contains("plugin")) return "stage '" + failed.kind + "'";
-    return fmt::format("plugin '{}' {}", config.at("plugin").get<std::string>(), config.value("plugin_version", ""));
+    return fmt::format("plugin '{}' {}", config.at("plugin").get<std::string>(),
+                       config.value("plugin_version", ""));
   }
 
   Workspace& workspace_;

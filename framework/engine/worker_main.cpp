@@ -13,9 +13,9 @@
 #include "modeldiff/plugin.h"
 #include "store/file_io.h"
 
-/// modeldiff-worker STORE PLAN [PLUGIN_FOLDER...]: the part of the program that loads torch and plugins. It is started
-/// by `modeldiff run`; see workers/protocol.h for what is said on its standard input and output.
-/// modeldiff-worker --doctor: prints torch_facts().
+/// modeldiff-worker STORE PLAN [PLUGIN_FOLDER...]: the part of the program that loads torch and
+/// plugins. It is started by `modeldiff run`; see workers/protocol.h for what is said on its
+/// standard input and output. modeldiff-worker --doctor: prints torch_facts().
 int main(int count, char** arguments) {
   using namespace modeldiff;
   if (count == 2 && std::string(arguments[1]) == "--doctor") {
@@ -23,10 +23,14 @@ int main(int count, char** arguments) {
     return 0;
   }
   if (count < 3) {
-    std::fputs("modeldiff-worker is started by `modeldiff run`: modeldiff-worker STORE PLAN [PLUGIN_FOLDER...]\n", stderr);
+    std::fputs(
+        "modeldiff-worker is started by `modeldiff run`: modeldiff-worker STORE PLAN "
+        "[PLUGIN_FOLDER...]\n",
+        stderr);
     return 2;
   }
-  // The terminal's Ctrl-C goes to the program, which tells its workers; one whose program died has no reason to live.
+  // The terminal's Ctrl-C goes to the program, which tells its workers; one whose program died has
+  // no reason to live.
   ::signal(SIGINT, SIG_IGN);
   ::signal(SIGPIPE, SIG_IGN);
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);

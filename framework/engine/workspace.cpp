@@ -26,7 +26,8 @@ Workspace::Workspace(const Plan& plan, const Store& store, PluginRegistry& plugi
 
 Workspace::~Workspace() = default;
 
-const Cell& Workspace::input_cell(const Cell& cell, const std::string& name, std::size_t index) const {
+const Cell& Workspace::input_cell(const Cell& cell, const std::string& name,
+                                  std::size_t index) const {
   return plan_.cells[cell.inputs.at(name).at(index)];
 }
 
@@ -71,7 +72,8 @@ const Dataset& Workspace::dataset(const Cell& reader, const std::string& input_n
   if (!kept) {
     const Artifact artifact = open(cell);
     const TensorMap tensors = map_tensors(artifact, "data.safetensors");
-    kept = std::make_unique<Dataset>(Dataset{data_facts_from_json(artifact.json("facts.json")), examples_of(tensors, "train"),
+    kept = std::make_unique<Dataset>(Dataset{data_facts_from_json(artifact.json("facts.json")),
+                                             examples_of(tensors, "train"),
                                              examples_of(tensors, "test")});
   }
   return *kept;
@@ -83,7 +85,8 @@ const Split& Workspace::split(const Cell& reader) {
   if (is_new) {
     const Artifact artifact = open(cell);
     const TensorMap tensors = map_tensors(artifact, "split.safetensors");
-    at->second = {require_tensor(tensors, "queries", artifact), require_tensor(tensors, "screen", artifact),
+    at->second = {require_tensor(tensors, "queries", artifact),
+                  require_tensor(tensors, "screen", artifact),
                   require_tensor(tensors, "verify", artifact)};
   }
   return at->second;
@@ -102,18 +105,21 @@ InputRuns Workspace::input_runs(const Cell& run) {
 }
 
 Predictor Workspace::predictor(const Cell& run) {
-  // A model does not depend on the run's seed, only on its algorithm and the runs that this one starts from.
+  // A model does not depend on the run's seed, only on its algorithm and the runs that this one
+  // starts from.
   const std::string id = fmt::format("{}/{}", run.config, run.inputs.at("dataset").front());
   if (const auto at = predictors_.find(id); at != predictors_.end()) return at->second;
   const auto algorithm = plugin<LearningAlgorithm>("algorithms", config(run));
-  return predictors_.emplace(id, algorithm->predictor(dataset(run).facts, input_runs(run), *this)).first->second;
+  return predictors_.emplace(id, algorithm->predictor(dataset(run).facts, input_runs(run), *this))
+      .first->second;
 }
 
 Weights Workspace::weights(const Cell& run) const {
   const Artifact artifact = open(run);
   const TensorMap tensors = map_tensors(artifact, "weights.safetensors");
   const auto buffers = tensors.find("buffers");
-  return {require_tensor(tensors, "parameters", artifact), buffers == tensors.end() ? at::Tensor() : buffers->second};
+  return {require_tensor(tensors, "parameters", artifact),
+          buffers == tensors.end() ? at::Tensor() : buffers->second};
 }
 
 std::vector<Checkpoint> Workspace::checkpoints(const Cell& run) const {
@@ -144,16 +150,19 @@ std::vector<Checkpoint> Workspace::checkpoints(const Cell& run) const {
 
 at::Tensor Workspace::subset(const Cell& run) {
   if (!run.own.contains("subset")) return {};
-  return draw_subset(input_cell(run, "dataset").key, run.own.at("subset"), dataset(run).train.size());
+  return draw_subset(input_cell(run, "dataset").key, run.own.at("subset"),
+                     dataset(run).train.size());
 }
 
-std::unique_ptr<Plugin> Workspace::create(const std::string& kind, const PluginChoice& choice) const {
+std::unique_ptr<Plugin> Workspace::create(const std::string& kind,
+                                          const PluginChoice& choice) const {
   return plugins_.create(kind, choice.plugin, choice.params);
 }
 
 std::filesystem::path Workspace::resolve(const DataPath& path) const {
   const auto at = plan_.data_paths.find(path.text);
-  if (at == plan_.data_paths.end()) throw DataError(fmt::format("'{}' was not resolved when the plan was made", path.text));
+  if (at == plan_.data_paths.end())
+    throw DataError(fmt::format("'{}' was not resolved when the plan was made", path.text));
   return at->second;
 }
 
@@ -167,7 +176,8 @@ at::Tensor draw_subset(const Key& data, const Json& spec, std::int64_t examples)
   const auto keep = spec.at("keep").get<double>();
   const std::string role = fmt::format("subset/{}/{}/{}", spec.at("role").get<std::string>(),
                                        spec.at("design").get<std::string>(), keep);
-  RandomStream random(std::stoull(data.text().substr(0, 16), nullptr, 16), role, spec.at("index").get<std::uint64_t>());
+  RandomStream random(std::stoull(data.text().substr(0, 16), nullptr, 16), role,
+                      spec.at("index").get<std::uint64_t>());
   std::vector<std::int64_t> rows;
   if (spec.at("design") == "fixed") {
     rows = random.choose(examples, static_cast<std::int64_t>(keep * static_cast<double>(examples)));
@@ -176,7 +186,8 @@ at::Tensor draw_subset(const Key& data, const Json& spec, std::int64_t examples)
       if (random.uniform_double() < keep) rows.push_back(i);
     }
   }
-  if (rows.empty()) throw DataError(fmt::format("a subset of {} of {} examples is empty", keep, examples));
+  if (rows.empty())
+    throw DataError(fmt::format("a subset of {} of {} examples is empty", keep, examples));
   return at::tensor(rows, at::kLong);
 }
 

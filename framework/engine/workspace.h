@@ -37,8 +37,8 @@ class Workspace final : public PluginFactory, public Resources {
   const Cell& input_cell(const Cell& cell, const std::string& name, std::size_t index = 0) const;
   std::size_t input_count(const Cell& cell, const std::string& name) const;
   Artifact open(const Cell& cell) const;
-  /// Reads every byte of all that a cell was made from, which a failure calls for: what is damaged is set aside, so that
-  /// the next run makes it anew. @return what was wrong with each
+  /// Reads every byte of all that a cell was made from, which a failure calls for: what is damaged
+  /// is set aside, so that the next run makes it anew. @return what was wrong with each
   std::vector<std::string> set_aside_damaged(const Cell& cell) const;
 
   /// Mapped, and kept for the next cell.
@@ -54,7 +54,8 @@ class Workspace final : public PluginFactory, public Resources {
   /// The runs that a run's references name.
   InputRuns input_runs(const Cell& run);
 
-  std::unique_ptr<Plugin> create(const std::string& kind, const PluginChoice& choice) const override;
+  std::unique_ptr<Plugin> create(const std::string& kind,
+                                 const PluginChoice& choice) const override;
   template <typename T>
   std::unique_ptr<T> plugin(const std::string& kind, const Json& params) const {
     return create_as<T>(kind, PluginChoice{params.at("plugin").get<std::string>(), params});
@@ -72,7 +73,8 @@ class Workspace final : public PluginFactory, public Resources {
   std::map<std::string, Predictor> predictors_;
 };
 
-/// The kept rows of a training set: a pure function of (data, role, design, keep, index), the same for all algorithms.
+/// The kept rows of a training set: a pure function of (data, role, design, keep, index), the same
+/// for all algorithms.
 /// @param data  the data set's key
 /// @param spec  {keep, design, index, role}
 at::Tensor draw_subset(const Key& data, const Json& spec, std::int64_t examples);

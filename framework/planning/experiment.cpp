@@ -34,39 +34,52 @@ struct ExperimentSections {
   static Schema<ExperimentSections> schema() {
     using S = ExperimentSections;
     return Schema<S>("experiment")
-        .required("experiment", &S::experiment, "Name of the experiment: letters, digits, '-', '_' and '.'.")
-        .field("question", &S::question, "What it asks; stands at the top of the report.", not_semantic())
+        .required("experiment", &S::experiment,
+                  "Name of the experiment: letters, digits, '-', '_' and '.'.")
+        .field("question", &S::question, "What it asks; stands at the top of the report.",
+               not_semantic())
         .field("seed", &S::seed, "From this all randomness is derived.", at_least(0))
-        .required("dataset", &S::dataset, "The data set, and what is done to it before anyone sees it.",
+        .required("dataset", &S::dataset,
+                  "The data set, and what is done to it before anyone sees it.",
                   plugin_of("datasets", DatasetParams::schema().info()))
-        .field("datasets", &S::datasets, "More data sets, by name, for algorithms that train on another one.",
+        .field("datasets", &S::datasets,
+               "More data sets, by name, for algorithms that train on another one.",
                plugin_of("datasets", DatasetParams::schema().info()))
         .required("algorithms", &S::algorithms, "The learning algorithms, by name.",
                   plugin_of("algorithms", AlgorithmKeys::schema().info()))
         .field("measurement", &S::measurement,
                "The scalar of a query and a model that scores explain; one for all stages.",
                one_of({"log_odds_margin", "max_margin", "loss", "output"}))
-        .field("queries", &S::queries, "The test examples whose outputs are explained.", shorthand_for("count"))
-        .field("attribute", &S::attribute, "How each algorithm's use of its training data is estimated.",
+        .field("queries", &S::queries, "The test examples whose outputs are explained.",
+               shorthand_for("count"))
+        .field("attribute", &S::attribute,
+               "How each algorithm's use of its training data is estimated.",
                plugin_of("attributors", AttributeKeys::schema().info()))
-        .field("compare", &S::compare, "Which training examples one algorithm uses and the other does not.")
-        .field("propose", &S::propose, "What derives transformations of inputs from the directions.",
+        .field("compare", &S::compare,
+               "Which training examples one algorithm uses and the other does not.")
+        .field("propose", &S::propose,
+               "What derives transformations of inputs from the directions.",
                plugin_of("proposers"))
         .field("screen", &S::screen, "The ranking of proposals, on runs and images of its own.")
-        .field("verify", &S::verify, "The counterfactual test of the best proposals, on fresh runs and images.")
+        .field("verify", &S::verify,
+               "The counterfactual test of the best proposals, on fresh runs and images.")
         .field("evaluate", &S::evaluate, "What else is measured.", plugin_of("evaluations"))
         .field("expect", &S::expect,
-               "Claims about result.json, {compare.p_value: \"<= 0.05\"}; one that fails makes exit code 6.",
+               "Claims about result.json, {compare.p_value: \"<= 0.05\"}; one that fails makes "
+               "exit code 6.",
                not_semantic())
         .field("limits", &S::limits, "Bounds on time and memory.", not_semantic());
   }
 };
 
 void check_name(const Value& root, const std::string& name, std::vector<Diagnostic>& errors) {
-  constexpr std::string_view kAllowed = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.";
-  if (!name.empty() && name.front() != '.' && name.find_first_not_of(kAllowed) == std::string::npos) return;
+  constexpr std::string_view kAllowed =
+      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.";
+  if (!name.empty() && name.front() != '.' && name.find_first_not_of(kAllowed) == std::string::npos)
+    return;
   errors.push_back({locate_key_path(root, "experiment"), "experiment",
-                    fmt::format("experiment must be made of letters, digits, '-', '_' and '.', and not begin with '.'; got '{}'",
+                    fmt::format("experiment must be made of letters, digits, '-', '_' and '.', and "
+                                "not begin with '.'; got '{}'",
                                 name)});
 }
 
@@ -86,7 +99,8 @@ void check_sections(const Value& root, const Json& d, std::vector<Diagnostic>& e
   needs("verify", "propose");
   if (d.at("algorithms").empty()) add("algorithms", "names no learning algorithm");
   if (!d.at("compare").is_null() && d.at("algorithms").size() < 2) {
-    add("compare", fmt::format("needs two learning algorithms, the file has {}", d.at("algorithms").size()));
+    add("compare",
+        fmt::format("needs two learning algorithms, the file has {}", d.at("algorithms").size()));
   }
   if (!d.at("compare").is_null()) {
     const Json& between = d.at("compare").at("between");
@@ -98,12 +112,14 @@ void check_sections(const Value& root, const Json& d, std::vector<Diagnostic>& e
   for (const auto& [name, algorithm] : d.at("algorithms").items()) {
     const std::string dataset = algorithm.value("dataset", "");
     if (!dataset.empty() && !d.at("datasets").contains(dataset)) {
-      add("algorithms." + name + ".dataset", fmt::format("'{}' is no entry of 'datasets'", dataset));
+      add("algorithms." + name + ".dataset",
+          fmt::format("'{}' is no entry of 'datasets'", dataset));
     }
   }
 }
 
-Experiment freeze(const std::filesystem::path& file, const ComposedExperiment& composed, const PluginCatalog& catalog) {
+Experiment freeze(const std::filesystem::path& file, const ComposedExperiment& composed,
+                  const PluginCatalog& catalog) {
   CheckedExperiment checked = check_experiment(composed.root, experiment_schema(), catalog);
   std::vector<Diagnostic> errors = std::move(checked.errors);
   Experiment out{file, "", std::move(checked.description), composed.root, {}};
@@ -130,7 +146,8 @@ Experiment freeze(const std::filesystem::path& file, const ComposedExperiment& c
 
 SchemaInfo experiment_schema() { return ExperimentSections::schema().info(); }
 
-std::vector<Experiment> load_experiments(const std::filesystem::path& file, const ExperimentOptions& options,
+std::vector<Experiment> load_experiments(const std::filesystem::path& file,
+                                         const ExperimentOptions& options,
                                          const PluginCatalog& catalog) {
   ComposeOptions compose;
   compose.search_folders = options.preset_folders;

@@ -14,7 +14,8 @@
 
 namespace modeldiff {
 
-/// The sections of an experiment file: what checks, documentation and the JSON Schema are made from.
+/// The sections of an experiment file: what checks, documentation and the JSON Schema are made
+/// from.
 SchemaInfo experiment_schema();
 
 /// One experiment, checked and frozen.
@@ -38,11 +39,12 @@ struct ExperimentOptions {
 
 /// @return one experiment, or one for each combination of a sweep
 /// @throws ConfigError with all that is wrong
-std::vector<Experiment> load_experiments(const std::filesystem::path& file, const ExperimentOptions& options,
+std::vector<Experiment> load_experiments(const std::filesystem::path& file,
+                                         const ExperimentOptions& options,
                                          const PluginCatalog& catalog);
 
-/// The names that a sweep or the file's order gives to A and B: `compare.between`, or the first two algorithms.
-/// Empty when the experiment compares nothing.
+/// The names that a sweep or the file's order gives to A and B: `compare.between`, or the first two
+/// algorithms. Empty when the experiment compares nothing.
 std::vector<std::string> compared_algorithms(const Json& description);
 
 }  // namespace modeldiff

@@ -57,12 +57,14 @@ class PlanBuilder {
   /// Every algorithm that is not only there for others to start from.
   bool is_attributed(const std::string& name) const {
     const std::vector<std::string> compared = compared_algorithms(description_);
-    if (!compared.empty()) return std::find(compared.begin(), compared.end(), name) != compared.end();
+    if (!compared.empty())
+      return std::find(compared.begin(), compared.end(), name) != compared.end();
     return description_.at("algorithms").at(name).value("dataset", "").empty();
   }
 
   std::size_t add_config(const Json& config) {
-    const auto [at, is_new] = config_index_.try_emplace(canonical_text(config), plan_.configs.size());
+    const auto [at, is_new] =
+        config_index_.try_emplace(canonical_text(config), plan_.configs.size());
     if (is_new) plan_.configs.push_back(config);
     return at->second;
   }
@@ -74,7 +76,8 @@ class PlanBuilder {
     return at->second;
   }
 
-  /// A section as it enters a key: what can change a result, with the digests of files in place of their names.
+  /// A section as it enters a key: what can change a result, with the digests of files in place of
+  /// their names.
   Json semantic(const char* section, const Json& value) {
     const FieldInfo* field = schema_.find(section);
     MODELDIFF_CHECK(field, section);
@@ -87,12 +90,14 @@ class PlanBuilder {
   Json with_digests(Json value, const FieldInfo& field) {
     switch (field.type) {
       case FieldInfo::Type::path:
-        return value.is_string() && !value.get<std::string>().empty() ? Json(digest_of(value)) : value;
+        return value.is_string() && !value.get<std::string>().empty() ? Json(digest_of(value))
+                                                                      : value;
       case FieldInfo::Type::list:
         for (Json& item : value) item = with_digests(std::move(item), *field.element);
         return value;
       case FieldInfo::Type::table:
-        for (auto& [key, item] : value.items()) item = with_digests(std::move(item), *field.element);
+        for (auto& [key, item] : value.items())
+          item = with_digests(std::move(item), *field.element);
         return value;
       case FieldInfo::Type::object:
         return value.is_object() ? with_digests(std::move(value), *field.fields) : value;
@@ -101,7 +106,8 @@ class PlanBuilder {
         const std::string name = value.at("plugin").get<std::string>();
         const PluginManifest* manifest = plugins_.find(field.plugin_kind, name);
         if (!manifest) {
-          throw PluginError(fmt::format("there is no plugin '{}' of kind '{}'", name, field.plugin_kind));
+          throw PluginError(
+              fmt::format("there is no plugin '{}' of kind '{}'", name, field.plugin_kind));
         }
         if (field.fields) value = with_digests(std::move(value), *field.fields);
         value = with_digests(std::move(value), manifest->schema);
@@ -115,7 +121,8 @@ class PlanBuilder {
 
   Json with_digests(Json value, const SchemaInfo& schema) {
     for (const FieldInfo& field : schema.fields) {
-      if (auto at = value.find(field.name); at != value.end()) *at = with_digests(std::move(*at), field);
+      if (auto at = value.find(field.name); at != value.end())
+        *at = with_digests(std::move(*at), field);
     }
     return value;
   }
@@ -146,7 +153,8 @@ class PlanBuilder {
       config[section] = Json::object();
       const Json& value = description_.at(section);
       if (value.is_object() && schema_.find(section)->type == FieldInfo::Type::table) {
-        for (const auto& [name, item] : value.items()) config[section][name] = semantic(section, item);
+        for (const auto& [name, item] : value.items())
+          config[section][name] = semantic(section, item);
       } else if (value.is_array()) {
         config[section] = Json::array();
         for (const Json& item : value) config[section].push_back(semantic(section, item));
@@ -169,9 +177,11 @@ class PlanBuilder {
     cell.kind = "split";
     cell.label = "queries, screening and verification images";
     const Json& verify = description_.at("verify");
-    cell.config = add_config({{"queries", description_.at("queries")},
-                              {"screen", description_.at("propose").empty() ? Json(0) : description_.at("screen").at("images")},
-                              {"verify", verify.is_null() ? Json(0) : verify.at("images")}});
+    cell.config = add_config(
+        {{"queries", description_.at("queries")},
+         {"screen",
+          description_.at("propose").empty() ? Json(0) : description_.at("screen").at("images")},
+         {"verify", verify.is_null() ? Json(0) : verify.at("images")}});
     cell.own = {{"seed", derive_seed(seed_, "split")}};
     cell.inputs["dataset"] = {dataset_};
     return add(std::move(cell));
@@ -185,19 +195,24 @@ class PlanBuilder {
 
   /// @param role what the run is for: no run serves two roles
   std::size_t add_run(const std::string& algorithm, const std::string& role, std::int64_t index,
-                      const Json& keep_checkpoints, const Subset* subset = nullptr, std::int64_t replicate = 0) {
+                      const Json& keep_checkpoints, const Subset* subset = nullptr,
+                      std::int64_t replicate = 0) {
     const Json& value = description_.at("algorithms").at(algorithm);
     Cell cell;
     cell.kind = "run";
     cell.label = fmt::format("algorithm {}, {} run {}", algorithm, role, index);
     cell.path = "algorithms." + algorithm;
     cell.config = run_config(algorithm);
-    cell.own = {{"seed", derive_seed(seed_, fmt::format("run/{}/{}", algorithm, role), static_cast<std::uint64_t>(index))}};
+    cell.own = {{"seed", derive_seed(seed_, fmt::format("run/{}/{}", algorithm, role),
+                                     static_cast<std::uint64_t>(index))}};
     if (!keep_checkpoints.is_null()) cell.own["checkpoints"] = keep_checkpoints;
     const std::string dataset = value.value("dataset", "");
     const std::size_t data = dataset.empty() ? dataset_ : datasets_.at(dataset);
     if (subset) {
-      cell.own["subset"] = {{"keep", subset->keep}, {"design", subset->design}, {"index", subset->index}, {"role", role}};
+      cell.own["subset"] = {{"keep", subset->keep},
+                            {"design", subset->design},
+                            {"index", subset->index},
+                            {"role", role}};
       cell.own["replicate"] = replicate;
     }
     cell.inputs["dataset"] = {data};
@@ -206,7 +221,8 @@ class PlanBuilder {
         const std::int64_t other = index * count + i;
         const bool same_data = description_.at("algorithms").at(name).value("dataset", "").empty();
         // What a subset run starts from must not have seen more than the subset.
-        cell.inputs["run " + name].push_back(add_run(name, role, other, {}, same_data ? subset : nullptr, replicate));
+        cell.inputs["run " + name].push_back(
+            add_run(name, role, other, {}, same_data ? subset : nullptr, replicate));
       }
     }
     cell.after = {preflight_, split_};
@@ -224,10 +240,12 @@ class PlanBuilder {
   }
 
   /// The algorithms that one names, and how many runs of each it needs.
-  std::vector<std::pair<std::string, std::int64_t>> references_of(const std::string& algorithm) const {
+  std::vector<std::pair<std::string, std::int64_t>> references_of(
+      const std::string& algorithm) const {
     std::vector<std::pair<std::string, std::int64_t>> out;
     const Json& value = description_.at("algorithms").at(algorithm);
-    const PluginManifest* manifest = plugins_.find("algorithms", value.at("plugin").get<std::string>());
+    const PluginManifest* manifest =
+        plugins_.find("algorithms", value.at("plugin").get<std::string>());
     collect_references(value, manifest->schema, out);
     return out;
   }
@@ -238,23 +256,28 @@ class PlanBuilder {
       const auto at = value.find(field.name);
       if (at == value.end() || at->is_null()) continue;
       if (field.type == FieldInfo::Type::reference && field.section == "algorithms") {
-        if (!at->get<std::string>().empty()) out.emplace_back(at->get<std::string>(), value.value("runs", std::int64_t{1}));
+        if (!at->get<std::string>().empty())
+          out.emplace_back(at->get<std::string>(), value.value("runs", std::int64_t{1}));
       } else if (field.type == FieldInfo::Type::object) {
         collect_references(*at, *field.fields, out);
-      } else if (field.type == FieldInfo::Type::list && field.element->type == FieldInfo::Type::object) {
+      } else if (field.type == FieldInfo::Type::list &&
+                 field.element->type == FieldInfo::Type::object) {
         for (const Json& item : *at) collect_references(item, *field.element->fields, out);
       }
     }
   }
 
   /// The scores of runs [first, first + runs) of an algorithm.
-  std::size_t add_attribution(const std::string& algorithm, std::int64_t first, const std::string& role) {
+  std::size_t add_attribution(const std::string& algorithm, std::int64_t first,
+                              const std::string& role) {
     const Json& attribute = description_.at("attribute");
-    const PluginManifest* manifest = plugins_.find("attributors", attribute.at("plugin").get<std::string>());
+    const PluginManifest* manifest =
+        plugins_.find("attributors", attribute.at("plugin").get<std::string>());
     const bool subsets = manifest->traits.value("runs", "all") == "subsets";
     Json keep;
     if (const std::string key = manifest->traits.value("checkpoints", ""); !key.empty()) {
-      keep = {{"count", attribute.at(key)}, {"optimizer_state", manifest->traits.value("optimizer_state", false)}};
+      keep = {{"count", attribute.at(key)},
+              {"optimizer_state", manifest->traits.value("optimizer_state", false)}};
     }
     Json config = semantic("attribute", attribute);
     config.erase("runs");
@@ -263,14 +286,16 @@ class PlanBuilder {
 
     Cell combined;
     combined.kind = "attribution";
-    combined.label = fmt::format("scores of algorithm {}{}", algorithm, first > 0 ? ", control" : "");
+    combined.label =
+        fmt::format("scores of algorithm {}{}", algorithm, first > 0 ? ", control" : "");
     combined.path = "attribute";
     combined.config = add_config(config);
     combined.inputs["dataset"] = {dataset_};
     combined.inputs["split"] = {split_};
     const auto runs = attribute.at("runs").get<std::int64_t>();
     for (std::int64_t i = first; i < first + runs; ++i) {
-      Subset subset{attribute.at("subsets").at("keep").get<double>(), attribute.at("subsets").at("design").get<std::string>(), i};
+      Subset subset{attribute.at("subsets").at("keep").get<double>(),
+                    attribute.at("subsets").at("design").get<std::string>(), i};
       const std::size_t run = add_run(algorithm, role, i, keep, subsets ? &subset : nullptr);
       attribute_runs_[algorithm].push_back(run);
       Cell scores;
@@ -278,7 +303,8 @@ class PlanBuilder {
       scores.label = fmt::format("scores of algorithm {}, run {}", algorithm, i);
       scores.path = "attribute";
       scores.config = combined.config;
-      scores.own = {{"seed", derive_seed(seed_, "scores/" + algorithm, static_cast<std::uint64_t>(i))}};
+      scores.own = {
+          {"seed", derive_seed(seed_, "scores/" + algorithm, static_cast<std::uint64_t>(i))}};
       scores.inputs = {{"dataset", {dataset_}}, {"split", {split_}}, {"run", {run}}};
       combined.inputs["run_scores"].push_back(add(std::move(scores)));
     }
@@ -293,8 +319,10 @@ class PlanBuilder {
     cell.kind = "comparison";
     cell.label = fmt::format("comparison of {} with {}", between[0], between[1]);
     cell.path = "compare";
-    cell.config = add_config({{"directions", compare.at("directions")}, {"permutations", compare.at("permutations")},
-                              {"attribute", plan_.configs[plan_.cells[attributions_.at(between[0])].config]}});
+    cell.config = add_config(
+        {{"directions", compare.at("directions")},
+         {"permutations", compare.at("permutations")},
+         {"attribute", plan_.configs[plan_.cells[attributions_.at(between[0])].config]}});
     cell.own = {{"seed", derive_seed(seed_, "compare")}, {"between", between}};
     cell.inputs["dataset"] = {dataset_};
     cell.inputs["split"] = {split_};
@@ -324,19 +352,23 @@ class PlanBuilder {
     selection.kind = "selection";
     selection.label = "choice of transformations to verify";
     selection.path = "screen";
-    selection.config = add_config({{"keep", screen.at("keep")}, {"per_family", screen.at("per_family")}});
+    selection.config =
+        add_config({{"keep", screen.at("keep")}, {"per_family", screen.at("per_family")}});
     selection.own = {{"seed", derive_seed(seed_, "selection")}};
     selection.inputs["proposals"] = proposals_;
     selection.inputs["dataset"] = {dataset_};
     selection.inputs["effects of"] =
-        add_effects("screen_effects", between[0], "screen", 0, screen.at("runs").get<std::int64_t>(), {{"proposals", proposals_}});
+        add_effects("screen_effects", between[0], "screen", 0,
+                    screen.at("runs").get<std::int64_t>(), {{"proposals", proposals_}});
     selection.inputs["effects against"] =
-        add_effects("screen_effects", between[1], "screen", 0, screen.at("runs").get<std::int64_t>(), {{"proposals", proposals_}});
+        add_effects("screen_effects", between[1], "screen", 0,
+                    screen.at("runs").get<std::int64_t>(), {{"proposals", proposals_}});
     selection_ = add(std::move(selection));
   }
 
-  std::vector<std::size_t> add_effects(const char* kind, const std::string& algorithm, const std::string& role,
-                                       std::int64_t first, std::int64_t runs, const Inputs& transformations) {
+  std::vector<std::size_t> add_effects(const char* kind, const std::string& algorithm,
+                                       const std::string& role, std::int64_t first,
+                                       std::int64_t runs, const Inputs& transformations) {
     std::vector<std::size_t> out;
     for (std::int64_t start = first; start < first + runs; start += kRunsOfEffectsCell) {
       Cell cell;
@@ -371,10 +403,13 @@ class PlanBuilder {
     cell.inputs["selection"] = {selection_};
     cell.inputs["split"] = {split_};
     cell.inputs["dataset"] = {dataset_};
-    cell.inputs["effects of"] = add_effects("verify_effects", between[0], "verify", 0, runs, transformations);
-    cell.inputs["effects against"] = add_effects("verify_effects", between[1], "verify", 0, runs, transformations);
+    cell.inputs["effects of"] =
+        add_effects("verify_effects", between[0], "verify", 0, runs, transformations);
+    cell.inputs["effects against"] =
+        add_effects("verify_effects", between[1], "verify", 0, runs, transformations);
     if (verify.at("control").get<bool>()) {
-      cell.inputs["effects control"] = add_effects("verify_effects", between[0], "verify", runs, runs, transformations);
+      cell.inputs["effects control"] =
+          add_effects("verify_effects", between[0], "verify", runs, runs, transformations);
     }
     verification_ = add(std::move(cell));
   }
@@ -384,7 +419,9 @@ class PlanBuilder {
     const std::string name = value.at("plugin").get<std::string>();
     const PluginManifest* manifest = plugins_.find("evaluations", name);
     const auto wanted = manifest->traits.value("needs", std::vector<std::string>{});
-    const auto needs = [&](const char* what) { return std::find(wanted.begin(), wanted.end(), what) != wanted.end(); };
+    const auto needs = [&](const char* what) {
+      return std::find(wanted.begin(), wanted.end(), what) != wanted.end();
+    };
     const std::string path = fmt::format("evaluate[{}]", index);
     Cell cell;
     cell.kind = "evaluation";
@@ -399,11 +436,13 @@ class PlanBuilder {
     for (const auto& [algorithm, unused] : description_.at("algorithms").items()) {
       if (!is_attributed(algorithm)) continue;
       if (needs("runs")) {
-        if (attribute_runs_[algorithm].empty()) attribute_runs_[algorithm] = {add_run(algorithm, "attribute", 0, {})};
+        if (attribute_runs_[algorithm].empty())
+          attribute_runs_[algorithm] = {add_run(algorithm, "attribute", 0, {})};
         cell.inputs["runs " + algorithm] = attribute_runs_.at(algorithm);
       }
       if (needs("scores")) cell.inputs["attribution " + algorithm] = {attributions_.at(algorithm)};
-      if (needs("subset_runs")) cell.inputs["measurements " + algorithm] = add_measurements(algorithm, value);
+      if (needs("subset_runs"))
+        cell.inputs["measurements " + algorithm] = add_measurements(algorithm, value);
     }
     if (needs("compare")) cell.inputs["comparison"] = {comparison_};
     if (needs("verify")) {
@@ -424,7 +463,8 @@ class PlanBuilder {
       cell.label = fmt::format("answers of algorithm {} on subsets, from {}", algorithm, start);
       cell.config = add_config({{"measurement", description_.at("measurement")}});
       cell.inputs = {{"dataset", {dataset_}}, {"split", {split_}}};
-      for (std::int64_t i = start; i < std::min(start + kRunsOfMeasurementsCell, subsets * replicates); ++i) {
+      for (std::int64_t i = start;
+           i < std::min(start + kRunsOfMeasurementsCell, subsets * replicates); ++i) {
         const Subset subset{evaluation.at("keep").get<double>(), "fixed", i / replicates};
         cell.inputs["runs"].push_back(add_run(algorithm, "judge", i, {}, &subset, i % replicates));
       }
@@ -442,10 +482,11 @@ class PlanBuilder {
   DigestCache& digests_;
   std::uint64_t seed_;
   Plan plan_;
-  std::map<std::string, std::size_t> config_index_, cell_index_, run_configs_, datasets_, attributions_;
+  std::map<std::string, std::size_t> config_index_, cell_index_, run_configs_, datasets_,
+      attributions_;
   std::map<std::string, std::vector<std::size_t>> attribute_runs_;
-  std::size_t dataset_ = kNone, preflight_ = kNone, split_ = kNone, comparison_ = kNone, selection_ = kNone,
-              verification_ = kNone;
+  std::size_t dataset_ = kNone, preflight_ = kNone, split_ = kNone, comparison_ = kNone,
+              selection_ = kNone, verification_ = kNone;
   std::vector<std::size_t> proposals_;
 };
 
@@ -453,7 +494,8 @@ class PlanBuilder {
 
 std::vector<std::size_t> Plan::needs(std::size_t cell) const {
   std::vector<std::size_t> out = cells[cell].after;
-  for (const auto& [name, indices] : cells[cell].inputs) out.insert(out.end(), indices.begin(), indices.end());
+  for (const auto& [name, indices] : cells[cell].inputs)
+    out.insert(out.end(), indices.begin(), indices.end());
   std::sort(out.begin(), out.end());
   out.erase(std::unique(out.begin(), out.end()), out.end());
   return out;
@@ -465,24 +507,37 @@ Json identity_of(const Plan& plan, const Cell& cell) {
     Json& keys = inputs[name] = Json::array();
     for (const std::size_t index : indices) keys.push_back(plan.cells[index].key.text());
   }
-  return {{"artifact_schema", kArtifactSchema}, {"kind", cell.kind}, {"config", plan.configs[cell.config]},
-          {"own", cell.own}, {"inputs", inputs}, {"build", plan.abi_tag}, {"device", "cpu"}};
+  return {{"artifact_schema", kArtifactSchema},
+          {"kind", cell.kind},
+          {"config", plan.configs[cell.config]},
+          {"own", cell.own},
+          {"inputs", inputs},
+          {"build", plan.abi_tag},
+          {"device", "cpu"}};
 }
 
 Plan make_plan(const Experiment& experiment, const PluginRegistry& plugins, const DataSearch& data,
                DigestCache& digests) {
-  if (auto errors = unmet_preconditions(experiment, plugins, data); !errors.empty()) throw ConfigError(std::move(errors));
+  if (auto errors = unmet_preconditions(experiment, plugins, data); !errors.empty())
+    throw ConfigError(std::move(errors));
   return PlanBuilder(experiment, plugins, data, digests).build();
 }
 
 Json to_json(const Plan& plan) {
   Json cells = Json::array();
   for (const Cell& cell : plan.cells) {
-    cells.push_back({{"kind", cell.kind}, {"label", cell.label}, {"path", cell.path}, {"config", cell.config},
-                     {"own", cell.own}, {"inputs", cell.inputs}, {"after", cell.after}, {"key", cell.key.text()}});
+    cells.push_back({{"kind", cell.kind},
+                     {"label", cell.label},
+                     {"path", cell.path},
+                     {"config", cell.config},
+                     {"own", cell.own},
+                     {"inputs", cell.inputs},
+                     {"after", cell.after},
+                     {"key", cell.key.text()}});
   }
-  return {{"experiment", plan.experiment}, {"description", plan.description}, {"abi_tag", plan.abi_tag},
-          {"configs", plan.configs}, {"data_paths", plan.data_paths}, {"cells", cells}};
+  return {{"experiment", plan.experiment}, {"description", plan.description},
+          {"abi_tag", plan.abi_tag},       {"configs", plan.configs},
+          {"data_paths", plan.data_paths}, {"cells", cells}};
 }
 
 Plan plan_from_json(const Json& json) {

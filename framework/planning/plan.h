@@ -14,14 +14,15 @@
 #include "store/data_search.h"
 #include "store/store.h"
 
-/// From a frozen experiment to the cells that make its report. No data is read and nothing of torch is loaded: a
-/// cell's key follows from its configuration and the keys of what it reads.
+/// From a frozen experiment to the cells that make its report. No data is read and nothing of torch
+/// is loaded: a cell's key follows from its configuration and the keys of what it reads.
 namespace modeldiff {
 
 /// One artifact to be made.
 struct Cell {
-  /// The stage: "dataset", "preflight", "split", "run", "run_scores", "measurements", "attribution", "comparison",
-  /// "proposals", "screen_effects", "selection", "verify_effects", "verification", "evaluation".
+  /// The stage: "dataset", "preflight", "split", "run", "run_scores", "measurements",
+  /// "attribution", "comparison", "proposals", "screen_effects", "selection", "verify_effects",
+  /// "verification", "evaluation".
   std::string kind;
   /// For people: "algorithm A, attribute run 3".
   std::string label;
@@ -55,7 +56,8 @@ struct Plan {
 Json identity_of(const Plan& plan, const Cell& cell);
 
 /// @throws ConfigError with all unmet_preconditions(); DataError when a file cannot be read
-Plan make_plan(const Experiment& experiment, const PluginRegistry& plugins, const DataSearch& data, DigestCache& digests);
+Plan make_plan(const Experiment& experiment, const PluginRegistry& plugins, const DataSearch& data,
+               DigestCache& digests);
 
 Json to_json(const Plan& plan);
 Plan plan_from_json(const Json& json);

@@ -19,7 +19,9 @@ class Preconditions {
 
   void check_data(const DataSearch& data) {
     const auto check = [&](const std::string& path, const FieldInfo& field, const Json& value) {
-      if (field.type != FieldInfo::Type::path || !value.is_string() || value.get<std::string>().empty()) return;
+      if (field.type != FieldInfo::Type::path || !value.is_string() ||
+          value.get<std::string>().empty())
+        return;
       try {
         data.resolve(value.get<std::string>());
       } catch (const DataError& e) {
@@ -37,7 +39,8 @@ class Preconditions {
       const auto name = evaluate[i].at("plugin").get<std::string>();
       const Json needs = plugins_.find("evaluations", name)->traits.value("needs", Json::array());
       for (const auto& [need, section] : kSectionOfNeed) {
-        if (std::find(needs.begin(), needs.end(), need) == needs.end() || has_section(section)) continue;
+        if (std::find(needs.begin(), needs.end(), need) == needs.end() || has_section(section))
+          continue;
         add(join_index("evaluate", i),
             fmt::format("evaluation '{}' needs the section '{}', which is missing", name, section));
       }
@@ -71,27 +74,32 @@ class Preconditions {
                                                     "compare", "screen", "verify",     "evaluate"};
     const std::string& part = path.front();
     if (std::find(kParts.begin(), kParts.end(), part) == kParts.end()) {
-      return fmt::format("there is no '{}' in a result{}", part, name_advice(part, kParts, "there are"));
+      return fmt::format("there is no '{}' in a result{}", part,
+                         name_advice(part, kParts, "there are"));
     }
     const std::string section = part == "screen" ? "propose" : part;
     if (part != "dataset" && part != "split" && !has_section(section)) {
       return fmt::format("the experiment has no section '{}'", section);
     }
     if (path.size() < 2 || (part != "algorithms" && part != "evaluate")) return "";
-    const std::vector<std::string> names = part == "algorithms" ? names_of_algorithms() : names_of_evaluations();
+    const std::vector<std::string> names =
+        part == "algorithms" ? names_of_algorithms() : names_of_evaluations();
     if (std::find(names.begin(), names.end(), path[1]) != names.end()) return "";
-    return fmt::format("there is no '{}' in '{}'{}", path[1], part, name_advice(path[1], names, "there are"));
+    return fmt::format("there is no '{}' in '{}'{}", path[1], part,
+                       name_advice(path[1], names, "there are"));
   }
 
   std::vector<std::string> names_of_algorithms() const {
     std::vector<std::string> names;
-    for (const auto& [name, algorithm] : experiment_.description.at("algorithms").items()) names.push_back(name);
+    for (const auto& [name, algorithm] : experiment_.description.at("algorithms").items())
+      names.push_back(name);
     return names;
   }
 
   std::vector<std::string> names_of_evaluations() const {
     std::vector<std::string> names;
-    for (const Json& entry : experiment_.description.at("evaluate")) names.push_back(entry.at("plugin"));
+    for (const Json& entry : experiment_.description.at("evaluate"))
+      names.push_back(entry.at("plugin"));
     return names;
   }
 
@@ -102,8 +110,8 @@ class Preconditions {
 
 }  // namespace
 
-std::vector<Diagnostic> unmet_preconditions(const Experiment& experiment, const PluginRegistry& plugins,
-                                            const DataSearch& data) {
+std::vector<Diagnostic> unmet_preconditions(const Experiment& experiment,
+                                            const PluginRegistry& plugins, const DataSearch& data) {
   Preconditions preconditions(experiment, plugins);
   preconditions.check_data(data);
   preconditions.check_evaluations();

@@ -8,9 +8,10 @@
 
 namespace modeldiff {
 
-/// What can be told of a checked experiment before any data is read: files of data that are absent, evaluations whose
-/// sections are missing, claims about parts that the result will not have. Each with its place in the file.
-std::vector<Diagnostic> unmet_preconditions(const Experiment& experiment, const PluginRegistry& plugins,
-                                            const DataSearch& data);
+/// What can be told of a checked experiment before any data is read: files of data that are absent,
+/// evaluations whose sections are missing, claims about parts that the result will not have. Each
+/// with its place in the file.
+std::vector<Diagnostic> unmet_preconditions(const Experiment& experiment,
+                                            const PluginRegistry& plugins, const DataSearch& data);
 
 }  // namespace modeldiff

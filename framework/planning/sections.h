@@ -9,17 +9,17 @@
 
 #include "modeldiff/core/schema.h"
 
-/// The sections of an experiment file, in the order in which an experiment passes them. Their declarations are the
-/// reference: checks, documentation and the JSON Schema come from them.
+/// The sections of an experiment file, in the order in which an experiment passes them. Their
+/// declarations are the reference: checks, documentation and the JSON Schema come from them.
 namespace modeldiff {
 
-/// How a run's part of the training set is drawn. A mask is a pure function of (data, design, keep, index), so that
-/// all algorithms share it.
+/// How a run's part of the training set is drawn. A mask is a pure function of (data, design, keep,
+/// index), so that all algorithms share it.
 enum class SubsetDesign { fixed, bernoulli };
 template <>
 struct Choices<SubsetDesign> {
-  static constexpr std::pair<SubsetDesign, const char*> names[] = {{SubsetDesign::fixed, "fixed"},
-                                                                   {SubsetDesign::bernoulli, "bernoulli"}};
+  static constexpr std::pair<SubsetDesign, const char*> names[] = {
+      {SubsetDesign::fixed, "fixed"}, {SubsetDesign::bernoulli, "bernoulli"}};
 };
 
 struct SubsetsSection {
@@ -28,9 +28,11 @@ struct SubsetsSection {
 
   static Schema<SubsetsSection> schema() {
     return Schema<SubsetsSection>("subsets")
-        .field("keep", &SubsetsSection::keep, "Share of the training set in each run.", more_than(0), less_than(1))
+        .field("keep", &SubsetsSection::keep, "Share of the training set in each run.",
+               more_than(0), less_than(1))
         .field("design", &SubsetsSection::design,
-               "`fixed`: every run has the same number of examples; `bernoulli`: each example is drawn by itself.");
+               "`fixed`: every run has the same number of examples; `bernoulli`: each example is "
+               "drawn by itself.");
   }
 };
 
@@ -41,10 +43,12 @@ struct QueriesSection {
 
   static Schema<QueriesSection> schema() {
     return Schema<QueriesSection>("queries")
-        .field("count", &QueriesSection::count, "Test examples whose outputs are explained.", at_least(2))
+        .field("count", &QueriesSection::count, "Test examples whose outputs are explained.",
+               at_least(2))
         .field("balanced", &QueriesSection::balanced, "Draw equally many of each class.")
         .field("planted", &QueriesSection::planted,
-               "How many of them carry the planted mark; left out: as the draw gives.", at_least(0));
+               "How many of them carry the planted mark; left out: as the draw gives.",
+               at_least(0));
   }
 };
 
@@ -54,7 +58,8 @@ struct AttributeKeys {
 
   static Schema<AttributeKeys> schema() {
     return Schema<AttributeKeys>("attribute")
-        .field("runs", &AttributeKeys::runs, "Training runs of each algorithm that are attributed.", at_least(1))
+        .field("runs", &AttributeKeys::runs, "Training runs of each algorithm that are attributed.",
+               at_least(1))
         .field("subsets", &AttributeKeys::subsets,
                "The runs' parts of the training set, for attributors that learn from subsets.");
   }
@@ -65,8 +70,9 @@ struct AlgorithmKeys {
 
   static Schema<AlgorithmKeys> schema() {
     return Schema<AlgorithmKeys>("algorithm")
-        .field("dataset", &AlgorithmKeys::dataset,
-               "An entry of `datasets` to train on instead of `dataset`: pretraining, for example.");
+        .field(
+            "dataset", &AlgorithmKeys::dataset,
+            "An entry of `datasets` to train on instead of `dataset`: pretraining, for example.");
   }
 };
 
@@ -79,11 +85,13 @@ struct CompareSection {
   static Schema<CompareSection> schema() {
     return Schema<CompareSection>("compare")
         .field("between", &CompareSection::between,
-               "The two algorithms, A and B. Empty: the first two by name.", names_entry_of("algorithms"),
-               item_count(0, 2))
-        .field("directions", &CompareSection::directions, "Distinguishing directions of each side.", at_least(1))
+               "The two algorithms, A and B. Empty: the first two by name.",
+               names_entry_of("algorithms"), item_count(0, 2))
+        .field("directions", &CompareSection::directions, "Distinguishing directions of each side.",
+               at_least(1))
         .field("permutations", &CompareSection::permutations,
-               "Relabellings of the runs in the test whether there is a difference at all.", at_least(19))
+               "Relabellings of the runs in the test whether there is a difference at all.",
+               at_least(19))
         .field("control", &CompareSection::control,
                "Compare A with other runs of A too: what no difference looks like.");
   }
@@ -97,11 +105,15 @@ struct ScreenSection {
 
   static Schema<ScreenSection> schema() {
     return Schema<ScreenSection>("screen")
-        .field("runs", &ScreenSection::runs, "Training runs of each algorithm that rank the proposals; used for nothing else.",
+        .field("runs", &ScreenSection::runs,
+               "Training runs of each algorithm that rank the proposals; used for nothing else.",
                at_least(2))
-        .field("images", &ScreenSection::images, "Test examples for the ranking; used for nothing else.", at_least(1))
-        .field("keep", &ScreenSection::keep, "Transformations that go on to verification.", at_least(1))
-        .field("per_family", &ScreenSection::per_family, "At most so many of one family.", at_least(1));
+        .field("images", &ScreenSection::images,
+               "Test examples for the ranking; used for nothing else.", at_least(1))
+        .field("keep", &ScreenSection::keep, "Transformations that go on to verification.",
+               at_least(1))
+        .field("per_family", &ScreenSection::per_family, "At most so many of one family.",
+               at_least(1));
   }
 };
 
@@ -109,7 +121,8 @@ enum class Correction { benjamini_hochberg, benjamini_yekutieli };
 template <>
 struct Choices<Correction> {
   static constexpr std::pair<Correction, const char*> names[] = {
-      {Correction::benjamini_hochberg, "benjamini_hochberg"}, {Correction::benjamini_yekutieli, "benjamini_yekutieli"}};
+      {Correction::benjamini_hochberg, "benjamini_hochberg"},
+      {Correction::benjamini_yekutieli, "benjamini_yekutieli"}};
 };
 
 struct VerifySection {
@@ -126,17 +139,22 @@ struct VerifySection {
   static Schema<VerifySection> schema() {
     return Schema<VerifySection>("verify")
         .field("runs", &VerifySection::runs, "Fresh training runs of each algorithm.", at_least(3))
-        .field("images", &VerifySection::images, "Fresh test examples; left out: all that remain.", at_least(2))
-        .field("confidence", &VerifySection::confidence, "Level of the intervals.", more_than(0.5), less_than(1))
-        .field("false_discovery_rate", &VerifySection::false_discovery_rate, "Expected share of false claims.",
-               more_than(0), less_than(1))
-        .field("correction", &VerifySection::correction, "How p-values are adjusted for the number of tests.")
-        .field("relies", &VerifySection::relies, "Least effect that counts as reliance.", at_least(0),
-               unit("probability"))
-        .field("ignores", &VerifySection::ignores, "Largest effect that counts as none.", more_than(0),
-               unit("probability"))
-        .field("bootstrap", &VerifySection::bootstrap, "Draws of the interval over runs and images.", at_least(200))
-        .field("control", &VerifySection::control, "Verify the same claims between A and other runs of A too.");
+        .field("images", &VerifySection::images, "Fresh test examples; left out: all that remain.",
+               at_least(2))
+        .field("confidence", &VerifySection::confidence, "Level of the intervals.", more_than(0.5),
+               less_than(1))
+        .field("false_discovery_rate", &VerifySection::false_discovery_rate,
+               "Expected share of false claims.", more_than(0), less_than(1))
+        .field("correction", &VerifySection::correction,
+               "How p-values are adjusted for the number of tests.")
+        .field("relies", &VerifySection::relies, "Least effect that counts as reliance.",
+               at_least(0), unit("probability"))
+        .field("ignores", &VerifySection::ignores, "Largest effect that counts as none.",
+               more_than(0), unit("probability"))
+        .field("bootstrap", &VerifySection::bootstrap,
+               "Draws of the interval over runs and images.", at_least(200))
+        .field("control", &VerifySection::control,
+               "Verify the same claims between A and other runs of A too.");
   }
 };
 
@@ -147,11 +165,12 @@ struct LimitsSection {
 
   static Schema<LimitsSection> schema() {
     return Schema<LimitsSection>("limits")
-        .field("cell_minutes", &LimitsSection::cell_minutes, "A cell that takes longer is stopped and counts as failed.",
-               more_than(0), unit("minutes"), not_semantic())
+        .field("cell_minutes", &LimitsSection::cell_minutes,
+               "A cell that takes longer is stopped and counts as failed.", more_than(0),
+               unit("minutes"), not_semantic())
         .field("memory_gib", &LimitsSection::memory_gib,
-               "Memory that one worker may need; 0: what is free now, divided by the workers.", at_least(0), unit("GiB"),
-               not_semantic());
+               "Memory that one worker may need; 0: what is free now, divided by the workers.",
+               at_least(0), unit("GiB"), not_semantic());
   }
 };
 

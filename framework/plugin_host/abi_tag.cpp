@@ -28,11 +28,13 @@ Entries entries_of(std::string_view tag) {
 std::vector<std::string> differing_abi_keys(std::string_view a, std::string_view b) {
   const Entries in_a = entries_of(a), in_b = entries_of(b);
   const auto has_key = [](const Entries& entries, std::string_view key) {
-    return std::any_of(entries.begin(), entries.end(), [&](const auto& entry) { return entry.first == key; });
+    return std::any_of(entries.begin(), entries.end(),
+                       [&](const auto& entry) { return entry.first == key; });
   };
   std::vector<std::string> differing;
   for (const auto& entry : in_a) {
-    if (std::find(in_b.begin(), in_b.end(), entry) == in_b.end()) differing.emplace_back(entry.first);
+    if (std::find(in_b.begin(), in_b.end(), entry) == in_b.end())
+      differing.emplace_back(entry.first);
   }
   for (const auto& entry : in_b) {
     if (!has_key(in_a, entry.first)) differing.emplace_back(entry.first);
@@ -41,9 +43,10 @@ std::vector<std::string> differing_abi_keys(std::string_view a, std::string_view
 }
 
 std::string abi_mismatch_text(std::string_view plugin_tag, std::string_view host_tag) {
-  return fmt::format("it was not built for this program and this LibTorch\n  plugin   {}\n  program  {}\n"
-                     "they differ in {}; build the plugin again against this installation",
-                     plugin_tag, host_tag, fmt::join(differing_abi_keys(plugin_tag, host_tag), ", "));
+  return fmt::format(
+      "it was not built for this program and this LibTorch\n  plugin   {}\n  program  {}\n"
+      "they differ in {}; build the plugin again against this installation",
+      plugin_tag, host_tag, fmt::join(differing_abi_keys(plugin_tag, host_tag), ", "));
 }
 
 }  // namespace modeldiff

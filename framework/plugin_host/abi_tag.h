@@ -6,8 +6,8 @@
 
 namespace modeldiff {
 
-/// The keys in which two ABI tags, "sdk=1;torch=2.13.0;...", differ, in the order of the first; then those that only
-/// the second has.
+/// The keys in which two ABI tags, "sdk=1;torch=2.13.0;...", differ, in the order of the first;
+/// then those that only the second has.
 std::vector<std::string> differing_abi_keys(std::string_view a, std::string_view b);
 
 /// Both tags, one above the other, and the keys in which they differ.

@@ -34,14 +34,16 @@ Json parse_bounded(std::string_view text) {
 
 }  // namespace
 
-PluginManifest parse_manifest(std::string_view text, const std::filesystem::path& file, std::string_view host_tag) {
+PluginManifest parse_manifest(std::string_view text, const std::filesystem::path& file,
+                              std::string_view host_tag) {
   // A section may be padded.
   text = text.substr(0, text.find_last_not_of(std::string_view("\0 \n", 3)) + 1);
   const Json json = parse_bounded(text);
   if (!json.is_object()) refuse(file, "must be a JSON object");
   const auto text_of = [&](const char* key) {
     const auto found = json.find(key);
-    if (found == json.end() || !found->is_string()) refuse(file, fmt::format("must have the text '{}'", key));
+    if (found == json.end() || !found->is_string())
+      refuse(file, fmt::format("must have the text '{}'", key));
     return found->get<std::string>();
   };
   PluginManifest manifest;
@@ -52,8 +54,10 @@ PluginManifest parse_manifest(std::string_view text, const std::filesystem::path
   manifest.version = text_of("version");
   manifest.summary = text_of("summary");
   if (json.contains("build_id")) manifest.build_id = text_of("build_id");
-  if (std::find(std::begin(kPluginKinds), std::end(kPluginKinds), manifest.kind) == std::end(kPluginKinds)) {
-    refuse(file, fmt::format("names the kind '{}'; the kinds are {}", manifest.kind, fmt::join(kPluginKinds, ", ")));
+  if (std::find(std::begin(kPluginKinds), std::end(kPluginKinds), manifest.kind) ==
+      std::end(kPluginKinds)) {
+    refuse(file, fmt::format("names the kind '{}'; the kinds are {}", manifest.kind,
+                             fmt::join(kPluginKinds, ", ")));
   }
   if (manifest.name.empty()) refuse(file, "has no name");
   const auto traits = json.find("traits"), schema = json.find("schema");
@@ -69,12 +73,15 @@ PluginManifest parse_manifest(std::string_view text, const std::filesystem::path
   return manifest;
 }
 
-std::optional<PluginManifest> find_manifest(const std::filesystem::path& file, std::string_view host_tag) try {
+std::optional<PluginManifest> find_manifest(const std::filesystem::path& file,
+                                            std::string_view host_tag) try {
   const MappedFile library(file);
   const std::span<const std::byte> bytes(library.data(), library.size());
-  const std::span<const std::byte> section = find_elf_section(bytes, kManifestSection, file.string());
+  const std::span<const std::byte> section =
+      find_elf_section(bytes, kManifestSection, file.string());
   if (section.empty()) return std::nullopt;
-  return parse_manifest({reinterpret_cast<const char*>(section.data()), section.size()}, file, host_tag);
+  return parse_manifest({reinterpret_cast<const char*>(section.data()), section.size()}, file,
+                        host_tag);
 } catch (const DataError& error) {
   throw PluginError(error.what());
 }
@@ -82,8 +89,9 @@ std::optional<PluginManifest> find_manifest(const std::filesystem::path& file, s
 PluginManifest read_manifest(const std::filesystem::path& file, std::string_view host_tag) {
   std::optional<PluginManifest> manifest = find_manifest(file, host_tag);
   if (!manifest) {
-    throw PluginError(fmt::format("'{}' is not a plugin: it has no section '{}'; modeldiff_add_plugin() makes one",
-                                  file.string(), kManifestSection));
+    throw PluginError(fmt::format(
+        "'{}' is not a plugin: it has no section '{}'; modeldiff_add_plugin() makes one",
+        file.string(), kManifestSection));
   }
   return *std::move(manifest);
 }

@@ -36,14 +36,18 @@ std::span<const std::byte> find_elf_section(std::span<const std::byte> file, std
 /// "" when there is none. @throws PluginError as find_elf_section
 std::string read_build_id(std::span<const std::byte> file, const std::string& path);
 
-/// @param text     a JSON object: abi_tag, kind, name, version, summary, schema; traits and build_id if there are any
-/// @param host_tag the schema stays empty when `abi_tag` is another, as another SDK may write it otherwise; "": any
+/// @param text     a JSON object: abi_tag, kind, name, version, summary, schema; traits and
+/// build_id if there are any
+/// @param host_tag the schema stays empty when `abi_tag` is another, as another SDK may write it
+/// otherwise; "": any
 /// @throws PluginError on anything else, naming the file
-PluginManifest parse_manifest(std::string_view text, const std::filesystem::path& file, std::string_view host_tag = "");
+PluginManifest parse_manifest(std::string_view text, const std::filesystem::path& file,
+                              std::string_view host_tag = "");
 
 /// Nothing when the file is a library without a manifest.
 /// @throws PluginError when it is no library for this machine, or has a malformed manifest
-std::optional<PluginManifest> find_manifest(const std::filesystem::path& file, std::string_view host_tag = "");
+std::optional<PluginManifest> find_manifest(const std::filesystem::path& file,
+                                            std::string_view host_tag = "");
 
 /// @throws PluginError also when there is no manifest
 PluginManifest read_manifest(const std::filesystem::path& file, std::string_view host_tag = "");

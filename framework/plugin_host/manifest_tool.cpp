@@ -1,5 +1,6 @@
-// modeldiff-manifest <library> [<output>]: the manifest of a plugin that was just linked, as JSON, to the output or to
-// standard output. It loads the library, so that a plugin that could not be loaded later fails to build.
+// modeldiff-manifest <library> [<output>]: the manifest of a plugin that was just linked, as JSON,
+// to the output or to standard output. It loads the library, so that a plugin that could not be
+// loaded later fails to build.
 #include <dlfcn.h>
 #include <fmt/format.h>
 
@@ -22,8 +23,9 @@ const PluginInfo& load(const std::filesystem::path& file) {
   auto* const entry = reinterpret_cast<Entry*>(::dlsym(library, kPluginSymbol));
   const PluginInfo* const info = entry ? entry() : nullptr;
   if (!info) {
-    throw PluginError(fmt::format("'{}' is not a plugin: it must end with MODELDIFF_PLUGIN(...), which exports '{}'",
-                                  file.string(), kPluginSymbol));
+    throw PluginError(fmt::format(
+        "'{}' is not a plugin: it must end with MODELDIFF_PLUGIN(...), which exports '{}'",
+        file.string(), kPluginSymbol));
   }
   return *info;
 }
@@ -33,16 +35,18 @@ std::string manifest_of(const std::filesystem::path& file) {
   const MappedFile library(file);
   Json traits = Json::parse(info.traits, nullptr, /*allow_exceptions=*/false);
   if (!traits.is_object()) {
-    throw PluginError(fmt::format("the traits of plugin '{}' must be a JSON object, found {}", info.name, info.traits));
+    throw PluginError(fmt::format("the traits of plugin '{}' must be a JSON object, found {}",
+                                  info.name, info.traits));
   }
-  const Json manifest = {{"abi_tag", info.abi_tag},
-                         {"kind", info.kind},
-                         {"name", info.name},
-                         {"version", info.version},
-                         {"summary", info.summary},
-                         {"traits", std::move(traits)},
-                         {"schema", to_json(info.schema())},
-                         {"build_id", read_build_id({library.data(), library.size()}, file.string())}};
+  const Json manifest = {
+      {"abi_tag", info.abi_tag},
+      {"kind", info.kind},
+      {"name", info.name},
+      {"version", info.version},
+      {"summary", info.summary},
+      {"traits", std::move(traits)},
+      {"schema", to_json(info.schema())},
+      {"build_id", read_build_id({library.data(), library.size()}, file.string())}};
   const std::string text = manifest.dump(1) + '\n';
   parse_manifest(text, file);  // What a program will read must be right now.
   return text;

@@ -18,8 +18,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// A library that was loaded is leaked on purpose, and so never unloaded: what a plugin made (tensors with hooks,
-/// functions, exceptions) points into its code until the process ends.
+/// A library that was loaded is leaked on purpose, and so never unloaded: what a plugin made
+/// (tensors with hooks, functions, exceptions) points into its code until the process ends.
 void keep_forever(boost::dll::shared_library library) {
   static auto& mutex = *new std::mutex();
   static auto& libraries = *new std::vector<boost::dll::shared_library>();
@@ -31,18 +31,22 @@ std::vector<fs::path> libraries_below(const fs::path& folder) {
   std::vector<fs::path> files;
   std::error_code error;
   const auto options = fs::directory_options::skip_permission_denied;
-  for (fs::recursive_directory_iterator at(folder, options, error), end; !error && at != end; at.increment(error)) {
+  for (fs::recursive_directory_iterator at(folder, options, error), end; !error && at != end;
+       at.increment(error)) {
     std::error_code gone;
-    if (at->path().extension() == ".so" && at->is_regular_file(gone)) files.push_back(fs::canonical(at->path(), gone));
+    if (at->path().extension() == ".so" && at->is_regular_file(gone))
+      files.push_back(fs::canonical(at->path(), gone));
   }
-  if (error) throw PluginError(fmt::format("cannot look for plugins in '{}': {}", folder.string(), error.message()));
+  if (error)
+    throw PluginError(
+        fmt::format("cannot look for plugins in '{}': {}", folder.string(), error.message()));
   std::sort(files.begin(), files.end());
   return files;
 }
 
 std::string title_of(const PluginManifest& manifest) {
-  return fmt::format("plugin '{}' of kind '{}', version {} ('{}')", manifest.name, manifest.kind, manifest.version,
-                     manifest.file.string());
+  return fmt::format("plugin '{}' of kind '{}', version {} ('{}')", manifest.name, manifest.kind,
+                     manifest.version, manifest.file.string());
 }
 
 }  // namespace
@@ -55,7 +59,8 @@ std::vector<fs::path> plugin_folders(const std::vector<fs::path>& from_command_l
     }
   }
   const char* const listed = std::getenv("MODELDIFF_PLUGIN_PATH");
-  for (fs::path& folder : split_path_list(listed ? listed : "")) candidates.push_back(std::move(folder));
+  for (fs::path& folder : split_path_list(listed ? listed : ""))
+    candidates.push_back(std::move(folder));
   candidates.emplace_back("plugins");
   candidates.push_back(user_data_folder() / "plugins");
   std::error_code error;
@@ -68,7 +73,8 @@ std::vector<fs::path> plugin_folders(const std::vector<fs::path>& from_command_l
   for (const fs::path& candidate : candidates) {
     const fs::path folder = fs::canonical(candidate, error);
     if (error || !fs::is_directory(folder, error)) continue;
-    if (std::find(folders.begin(), folders.end(), folder) == folders.end()) folders.push_back(folder);
+    if (std::find(folders.begin(), folders.end(), folder) == folders.end())
+      folders.push_back(folder);
   }
   return folders;
 }
@@ -100,9 +106,10 @@ void PluginRegistry::add(const fs::path& file) {
   const Id id{manifest->kind, manifest->name};
   const auto [at, is_new] = usable_.try_emplace(id, *std::move(manifest));
   if (is_new) return;
-  throw PluginError(fmt::format("two libraries are the plugin '{}' of kind '{}':\n  {}\n  {}\nremove one, or leave its "
-                                "folder out of the search", id.second, id.first, at->second.file.string(),
-                                file.string()));
+  throw PluginError(fmt::format(
+      "two libraries are the plugin '{}' of kind '{}':\n  {}\n  {}\nremove one, or leave its "
+      "folder out of the search",
+      id.second, id.first, at->second.file.string(), file.string()));
 }
 
 std::vector<const PluginManifest*> PluginRegistry::plugins() const {
@@ -133,12 +140,14 @@ const PluginManifest* PluginRegistry::find(const std::string& kind, const std::s
   return nullptr;
 }
 
-const SchemaInfo* PluginRegistry::find_schema(const std::string& kind, const std::string& name) const {
+const SchemaInfo* PluginRegistry::find_schema(const std::string& kind,
+                                              const std::string& name) const {
   const PluginManifest* const manifest = find(kind, name);
   return manifest ? &manifest->schema : nullptr;
 }
 
-const PluginManifest& PluginRegistry::require(const std::string& kind, const std::string& name) const {
+const PluginManifest& PluginRegistry::require(const std::string& kind,
+                                              const std::string& name) const {
   if (const PluginManifest* const manifest = find(kind, name)) return *manifest;
   std::string text = fmt::format("there is no plugin '{}' of kind '{}'{}", name, kind,
                                  name_advice(name, names(kind), "there are"));
@@ -162,15 +171,20 @@ const PluginInfo* PluginRegistry::load_library(const PluginManifest& manifest) c
   } catch (const std::exception& error) {
     throw PluginError(fmt::format("{} cannot be loaded: {}", title_of(manifest), error.what()));
   }
-  if (!info || !info->abi_tag) throw PluginError(title_of(manifest) + " cannot be loaded: it gives no description");
-  // Nothing else of `info` may be looked at before this: its layout is part of what the tag stands for.
+  if (!info || !info->abi_tag)
+    throw PluginError(title_of(manifest) + " cannot be loaded: it gives no description");
+  // Nothing else of `info` may be looked at before this: its layout is part of what the tag stands
+  // for.
   if (info->abi_tag != host_abi_tag_) {
     throw PluginError(fmt::format("{} cannot be used: {}", title_of(manifest),
                                   abi_mismatch_text(info->abi_tag, host_abi_tag_)));
   }
-  if (manifest.kind != info->kind || manifest.name != info->name || manifest.version != info->version) {
-    throw PluginError(fmt::format("{} is not what its manifest says: the library calls itself '{}' of kind '{}', "
-                                  "version {}", title_of(manifest), info->name, info->kind, info->version));
+  if (manifest.kind != info->kind || manifest.name != info->name ||
+      manifest.version != info->version) {
+    throw PluginError(
+        fmt::format("{} is not what its manifest says: the library calls itself '{}' of kind '{}', "
+                    "version {}",
+                    title_of(manifest), info->name, info->kind, info->version));
   }
   return info;
 }
@@ -183,7 +197,8 @@ const PluginInfo& PluginRegistry::load(const std::string& kind, const std::strin
   return *info;
 }
 
-std::unique_ptr<Plugin> PluginRegistry::create(const std::string& kind, const std::string& name, const Json& params) {
+std::unique_ptr<Plugin> PluginRegistry::create(const std::string& kind, const std::string& name,
+                                               const Json& params) {
   const PluginInfo& info = load(kind, name);
   const auto failed = [&](const std::string& how) {
     return PluginError(fmt::format("{} could not be made: {}", title_of(require(kind, name)), how));

@@ -15,11 +15,12 @@
 /// Finds plugin libraries, checks them without loading, loads those that are asked for.
 namespace modeldiff {
 
-/// Where plugins are looked for, in this order: `from_command_line`, the folders of MODELDIFF_PLUGIN_PATH (colon
-/// separated), ./plugins, plugins/ in the user's data folder, and beside the program, as built or as installed. Those
-/// that exist, each once.
+/// Where plugins are looked for, in this order: `from_command_line`, the folders of
+/// MODELDIFF_PLUGIN_PATH (colon separated), ./plugins, plugins/ in the user's data folder, and
+/// beside the program, as built or as installed. Those that exist, each once.
 /// @throws ConfigError on a folder of the command line that does not exist
-std::vector<std::filesystem::path> plugin_folders(const std::vector<std::filesystem::path>& from_command_line);
+std::vector<std::filesystem::path> plugin_folders(
+    const std::vector<std::filesystem::path>& from_command_line);
 
 /// A library that was found and is not used.
 struct UnusablePlugin {
@@ -31,9 +32,10 @@ struct UnusablePlugin {
 
 class PluginRegistry final : public PluginCatalog {
  public:
-  /// Reads the manifests of all *.so under the folders. Libraries without a manifest are passed over: they may be what
-  /// a plugin needs.
-  /// @param host_abi_tag the program's MODELDIFF_ABI_TAG; a plugin with another text is listed as unusable
+  /// Reads the manifests of all *.so under the folders. Libraries without a manifest are passed
+  /// over: they may be what a plugin needs.
+  /// @param host_abi_tag the program's MODELDIFF_ABI_TAG; a plugin with another text is listed as
+  /// unusable
   /// @throws PluginError naming both files when two usable libraries have one kind and name
   PluginRegistry(std::vector<std::filesystem::path> folders, std::string host_abi_tag);
 
@@ -50,12 +52,15 @@ class PluginRegistry final : public PluginCatalog {
   std::vector<std::string> names(const std::string& kind) const override;
 
   /// Loads the library, once for the process; it stays until exit.
-  /// @throws PluginError with the system's text when it does not load, and when it is not what its manifest says
+  /// @throws PluginError with the system's text when it does not load, and when it is not what its
+  /// manifest says
   const PluginInfo& load(const std::string& kind, const std::string& name);
   /// @param params checked and complete
-  /// @throws PluginError with the plugin's name, version and file around whatever its factory throws; Interrupted
+  /// @throws PluginError with the plugin's name, version and file around whatever its factory
+  /// throws; Interrupted
   ///         and ConfigError, which names the key to mend, pass through
-  std::unique_ptr<Plugin> create(const std::string& kind, const std::string& name, const Json& params);
+  std::unique_ptr<Plugin> create(const std::string& kind, const std::string& name,
+                                 const Json& params);
 
  private:
   using Id = std::pair<std::string, std::string>;

@@ -26,18 +26,22 @@ Json attempt(PluginRegistry& plugins, const PluginUse& use) {
     return Json::object();
   } catch (const ConfigError& e) {
     Json errors = Json::array();
-    for (const Diagnostic& d : e.diagnostics()) errors.push_back({{"path", d.path}, {"message", d.message}});
+    for (const Diagnostic& d : e.diagnostics())
+      errors.push_back({{"path", d.path}, {"message", d.message}});
     return {{"errors", errors}};
   } catch (const std::exception& e) {
     return {{"failure", e.what()}};
   }
 }
 
-/// The child's side: one line for each plugin. Nothing runs at its exit, since libraries are never unloaded.
-[[noreturn]] void make_all(PluginRegistry& plugins, const std::vector<PluginUse>& uses, std::size_t first, int out) {
+/// The child's side: one line for each plugin. Nothing runs at its exit, since libraries are never
+/// unloaded.
+[[noreturn]] void make_all(PluginRegistry& plugins, const std::vector<PluginUse>& uses,
+                           std::size_t first, int out) {
   ::dup2(STDERR_FILENO, STDOUT_FILENO);  // what a plugin prints is no result of the program
   for (std::size_t i = first; i < uses.size(); ++i) {
-    const std::string line = attempt(plugins, uses[i]).dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
+    const std::string line =
+        attempt(plugins, uses[i]).dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
     for (std::size_t sent = 0; sent < line.size();) {
       const ssize_t count = ::write(out, line.data() + sent, line.size() - sent);
       if (count <= 0) ::_exit(1);
@@ -75,7 +79,8 @@ class Child {
     const auto until = Clock::now() + limit;
     std::size_t end;
     while ((end = pending_.find('\n')) == std::string::npos) {
-      const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(until - Clock::now()).count();
+      const auto left =
+          std::chrono::duration_cast<std::chrono::milliseconds>(until - Clock::now()).count();
       pollfd poll_from{from_, POLLIN, 0};
       const int ready = left > 0 ? ::poll(&poll_from, 1, static_cast<int>(left)) : 0;
       if (ready < 0 && errno == EINTR) continue;
@@ -92,10 +97,13 @@ class Child {
 
   /// How it ended before it gave an answer.
   std::string end_text(std::chrono::milliseconds limit) {
-    if (hangs_) return fmt::format("did not end within {:.0f} s", std::chrono::duration<double>(limit).count());
+    if (hangs_)
+      return fmt::format("did not end within {:.0f} s",
+                         std::chrono::duration<double>(limit).count());
     const int status = end();
     if (WIFSIGNALED(status)) {
-      return fmt::format("was ended by signal {} ({})", WTERMSIG(status), strsignal(WTERMSIG(status)));
+      return fmt::format("was ended by signal {} ({})", WTERMSIG(status),
+                         strsignal(WTERMSIG(status)));
     }
     return fmt::format("ended its process with exit code {}", WEXITSTATUS(status));
   }
@@ -119,14 +127,17 @@ class Child {
 void take_answer(const Json& answer, const PluginUse& use, TrialResult& out) {
   for (const Json& error : answer.value("errors", Json::array())) {
     const auto inner = error.at("path").get<std::string>();
-    out.errors.push_back({{}, use.path + (inner.empty() ? "" : "." + inner), error.at("message").get<std::string>()});
+    out.errors.push_back({{},
+                          use.path + (inner.empty() ? "" : "." + inner),
+                          error.at("message").get<std::string>()});
   }
   if (answer.contains("failure")) out.failures.push_back(answer.at("failure").get<std::string>());
 }
 
 }  // namespace
 
-TrialResult try_plugins(PluginRegistry& plugins, const std::vector<PluginUse>& uses, std::chrono::milliseconds limit) {
+TrialResult try_plugins(PluginRegistry& plugins, const std::vector<PluginUse>& uses,
+                        std::chrono::milliseconds limit) {
   TrialResult out;
   for (std::size_t next = 0; next < uses.size();) {
     Child child(plugins, uses, next);
@@ -137,8 +148,8 @@ TrialResult try_plugins(PluginRegistry& plugins, const std::vector<PluginUse>& u
     const PluginUse& use = uses[next++];
     const PluginManifest* manifest = plugins.find(use.kind, name_of(use));
     out.failures.push_back(fmt::format(
-        "plugin '{}' of kind '{}', version {} ('{}') {} while it was made from '{}'", name_of(use), use.kind,
-        manifest->version, manifest->file.string(), child.end_text(limit), use.path));
+        "plugin '{}' of kind '{}', version {} ('{}') {} while it was made from '{}'", name_of(use),
+        use.kind, manifest->version, manifest->file.string(), child.end_text(limit), use.path));
   }
   return out;
 }

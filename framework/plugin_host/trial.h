@@ -24,8 +24,9 @@ struct TrialResult {
   std::vector<std::string> failures;
 };
 
-/// Makes each plugin once, as a run would, and throws it away. That happens in a child process: libraries with all that
-/// they need are not loaded into this one, and one that crashes or hangs is a failure like any other.
+/// Makes each plugin once, as a run would, and throws it away. That happens in a child process:
+/// libraries with all that they need are not loaded into this one, and one that crashes or hangs is
+/// a failure like any other.
 /// @param limit for each plugin, with the loading of its libraries
 TrialResult try_plugins(PluginRegistry& plugins, const std::vector<PluginUse>& uses,
                         std::chrono::milliseconds limit = std::chrono::minutes(1));

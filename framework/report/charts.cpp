@@ -14,7 +14,9 @@ namespace {
 /// Values of an axis and the pixels they fall on.
 struct Axis {
   double low, high, start, end;
-  double operator()(double value) const { return start + (value - low) / (high - low) * (end - start); }
+  double operator()(double value) const {
+    return start + (value - low) / (high - low) * (end - start);
+  }
 };
 
 Axis axis_over(double low, double high, double start, double end) {
@@ -45,20 +47,26 @@ std::vector<double> ticks(const Axis& axis, int count) {
     if (step < rough) step = factor * power;
   }
   std::vector<double> out;
-  for (double value = std::ceil(axis.low / step) * step; value <= axis.high + step * 1e-9; value += step) {
+  for (double value = std::ceil(axis.low / step) * step; value <= axis.high + step * 1e-9;
+       value += step) {
     out.push_back(std::abs(value) < step * 1e-9 ? 0 : value);
   }
   return out;
 }
 
 std::string open(int width, int height, const std::string& title) {
-  return fmt::format("<svg viewBox=\"0 0 {} {}\" role=\"img\" aria-label=\"{}\" style=\"max-width:{}px\">", width, height, html::escape(title), width);
+  return fmt::format(
+      "<svg viewBox=\"0 0 {} {}\" role=\"img\" aria-label=\"{}\" style=\"max-width:{}px\">", width,
+      height, html::escape(title), width);
 }
 
 std::string x_axis(const Axis& x, double y, int count) {
-  std::string out = fmt::format("<line class=\"axis\" x1=\"{:.1f}\" x2=\"{:.1f}\" y1=\"{:.1f}\" y2=\"{:.1f}\"/>", x.start, x.end, y, y);
+  std::string out =
+      fmt::format("<line class=\"axis\" x1=\"{:.1f}\" x2=\"{:.1f}\" y1=\"{:.1f}\" y2=\"{:.1f}\"/>",
+                  x.start, x.end, y, y);
   for (const double tick : ticks(x, count)) {
-    out += fmt::format("<text x=\"{:.1f}\" y=\"{:.1f}\" text-anchor=\"middle\">{:.3g}</text>", x(tick), y + 14, tick);
+    out += fmt::format("<text x=\"{:.1f}\" y=\"{:.1f}\" text-anchor=\"middle\">{:.3g}</text>",
+                       x(tick), y + 14, tick);
   }
   return out;
 }
@@ -66,8 +74,10 @@ std::string x_axis(const Axis& x, double y, int count) {
 std::string y_axis(const Axis& y, double x, double right, int count) {
   std::string out;
   for (const double tick : ticks(y, count)) {
-    out += fmt::format("<line class=\"rule\" x1=\"{0:.1f}\" x2=\"{1:.1f}\" y1=\"{2:.1f}\" y2=\"{2:.1f}\"/><text x=\"{3:.1f}\" y=\"{4:.1f}\" text-anchor=\"end\">{5:.3g}</text>",
-                       x, right, y(tick), x - 5, y(tick) + 4, tick);
+    out += fmt::format(
+        "<line class=\"rule\" x1=\"{0:.1f}\" x2=\"{1:.1f}\" y1=\"{2:.1f}\" y2=\"{2:.1f}\"/><text "
+        "x=\"{3:.1f}\" y=\"{4:.1f}\" text-anchor=\"end\">{5:.3g}</text>",
+        x, right, y(tick), x - 5, y(tick) + 4, tick);
   }
   return out;
 }
@@ -85,14 +95,20 @@ std::string bars(const Json& content, const std::string& title) {
   std::string out = open(560, height, title) + x_axis(x, height - 18, 5);
   for (std::size_t i = 0; i < values.size(); ++i) {
     const double y = static_cast<double>(i) * row + 6;
-    out += fmt::format("<text x=\"142\" y=\"{:.1f}\" text-anchor=\"end\">{}</text>", y + 11, html::escape(labels.at(i).get<std::string>()));
+    out += fmt::format("<text x=\"142\" y=\"{:.1f}\" text-anchor=\"end\">{}</text>", y + 11,
+                       html::escape(labels.at(i).get<std::string>()));
     if (!values[i].is_number()) continue;
-    const double from = std::min(x(0), x(values[i].get<double>())), to = std::max(x(0), x(values[i].get<double>()));
-    out += fmt::format("<rect class=\"a\" x=\"{:.1f}\" y=\"{:.1f}\" width=\"{:.1f}\" height=\"14\"><title>{}: {}</title></rect>", from, y, std::max(1.0, to - from),
-                       html::escape(labels.at(i).get<std::string>()), html::number(values[i], 4));
+    const double from = std::min(x(0), x(values[i].get<double>())),
+                 to = std::max(x(0), x(values[i].get<double>()));
+    out += fmt::format(
+        "<rect class=\"a\" x=\"{:.1f}\" y=\"{:.1f}\" width=\"{:.1f}\" height=\"14\"><title>{}: "
+        "{}</title></rect>",
+        from, y, std::max(1.0, to - from), html::escape(labels.at(i).get<std::string>()),
+        html::number(values[i], 4));
     if (content.contains("lower") && content.at("lower")[i].is_number()) {
-      out += fmt::format("<line class=\"whisker\" x1=\"{0:.1f}\" x2=\"{1:.1f}\" y1=\"{2:.1f}\" y2=\"{2:.1f}\"/>", x(content.at("lower")[i].get<double>()),
-                         x(content.at("upper")[i].get<double>()), y + 7);
+      out += fmt::format(
+          "<line class=\"whisker\" x1=\"{0:.1f}\" x2=\"{1:.1f}\" y1=\"{2:.1f}\" y2=\"{2:.1f}\"/>",
+          x(content.at("lower")[i].get<double>()), x(content.at("upper")[i].get<double>()), y + 7);
     }
   }
   return out + "</svg>";
@@ -117,19 +133,27 @@ std::string lines(const Json& content, const std::string& title) {
       std::string path;
       for (std::size_t k = 0; k < values.size(); ++k) {
         const std::size_t i = backwards ? values.size() - 1 - k : k;
-        if (values[i].is_number()) path += fmt::format("{:.1f},{:.1f} ", x(positions.at(i).get<double>()), y(values[i].get<double>()));
+        if (values[i].is_number())
+          path += fmt::format("{:.1f},{:.1f} ", x(positions.at(i).get<double>()),
+                              y(values[i].get<double>()));
       }
       return path;
     };
     if (series.contains("lower")) {
-      out += fmt::format("<polygon class=\"band {}\" points=\"{}{}\"/>", colour, points(series.at("lower"), false), points(series.at("upper"), true));
+      out += fmt::format("<polygon class=\"band {}\" points=\"{}{}\"/>", colour,
+                         points(series.at("lower"), false), points(series.at("upper"), true));
     }
-    out += fmt::format("<polyline class=\"line {}\" points=\"{}\"/>", colour, points(series.at("y"), false));
-    out += fmt::format("<rect class=\"{}\" x=\"{}\" y=\"0\" width=\"10\" height=\"10\"/><text x=\"{}\" y=\"9\">{}</text>", colour, 60 + index * 130, 74 + index * 130,
-                       html::escape(series.at("name").get<std::string>()));
+    out += fmt::format("<polyline class=\"line {}\" points=\"{}\"/>", colour,
+                       points(series.at("y"), false));
+    out += fmt::format(
+        "<rect class=\"{}\" x=\"{}\" y=\"0\" width=\"10\" height=\"10\"/><text x=\"{}\" "
+        "y=\"9\">{}</text>",
+        colour, 60 + index * 130, 74 + index * 130,
+        html::escape(series.at("name").get<std::string>()));
     ++index;
   }
-  out += fmt::format("<text x=\"295\" y=\"236\" text-anchor=\"middle\">{}</text>", html::escape(content.value("x_label", "")));
+  out += fmt::format("<text x=\"295\" y=\"236\" text-anchor=\"middle\">{}</text>",
+                     html::escape(content.value("x_label", "")));
   return out + "</svg>";
 }
 
@@ -143,10 +167,13 @@ std::string scatter(const Json& content, const std::string& title) {
   const Json labels = content.value("labels", Json::array());
   for (std::size_t i = 0; i < content.at("x").size(); ++i) {
     if (!content.at("x")[i].is_number() || !content.at("y")[i].is_number()) continue;
-    out += fmt::format("<circle class=\"a\" cx=\"{:.1f}\" cy=\"{:.1f}\" r=\"3\"><title>{}</title></circle>", x(content.at("x")[i].get<double>()),
-                       y(content.at("y")[i].get<double>()), i < labels.size() ? html::escape(labels[i].get<std::string>()) : "");
+    out += fmt::format(
+        "<circle class=\"a\" cx=\"{:.1f}\" cy=\"{:.1f}\" r=\"3\"><title>{}</title></circle>",
+        x(content.at("x")[i].get<double>()), y(content.at("y")[i].get<double>()),
+        i < labels.size() ? html::escape(labels[i].get<std::string>()) : "");
   }
-  out += fmt::format("<text x=\"295\" y=\"296\" text-anchor=\"middle\">{}</text>", html::escape(content.value("x_label", "")));
+  out += fmt::format("<text x=\"295\" y=\"296\" text-anchor=\"middle\">{}</text>",
+                     html::escape(content.value("x_label", "")));
   return out + "</svg>";
 }
 
@@ -154,13 +181,17 @@ std::string heatmap(const Json& content) {
   Range range;
   for (const Json& row : content.at("values")) range.add_all(row);
   std::vector<html::Column> columns{{""}};
-  for (const Json& name : content.at("columns")) columns.push_back({html::escape(name.get<std::string>()), true});
+  for (const Json& name : content.at("columns"))
+    columns.push_back({html::escape(name.get<std::string>()), true});
   std::vector<std::vector<std::string>> rows;
   for (std::size_t i = 0; i < content.at("rows").size(); ++i) {
     std::vector<std::string> row{html::escape(content.at("rows")[i].get<std::string>())};
     for (const Json& value : content.at("values")[i]) {
-      const double share = value.is_number() && range.high > range.low ? (value.get<double>() - range.low) / (range.high - range.low) : 0;
-      row.push_back(fmt::format("<span class=\"heat\" style=\"--v:{:.2f}\">{}</span>", share, html::number(value)));
+      const double share = value.is_number() && range.high > range.low
+                               ? (value.get<double>() - range.low) / (range.high - range.low)
+                               : 0;
+      row.push_back(fmt::format("<span class=\"heat\" style=\"--v:{:.2f}\">{}</span>", share,
+                                html::number(value)));
     }
     rows.push_back(std::move(row));
   }
@@ -169,7 +200,8 @@ std::string heatmap(const Json& content) {
 
 }  // namespace
 
-std::string null_histogram(const std::vector<double>& null, double observed, const std::string& title) {
+std::string null_histogram(const std::vector<double>& null, double observed,
+                           const std::string& title) {
   if (null.empty()) return "";
   constexpr int kBins = 24;
   const auto [least, most] = std::minmax_element(null.begin(), null.end());
@@ -178,28 +210,40 @@ std::string null_histogram(const std::vector<double>& null, double observed, con
   const Axis x = axis_over(low - margin, high + margin, 10, 350);
   std::vector<int> counts(kBins, 0);
   for (const double value : null) {
-    ++counts[static_cast<std::size_t>(std::clamp(static_cast<int>((value - x.low) / (x.high - x.low) * kBins), 0, kBins - 1))];
+    ++counts[static_cast<std::size_t>(
+        std::clamp(static_cast<int>((value - x.low) / (x.high - x.low) * kBins), 0, kBins - 1))];
   }
-  const double tallest = *std::max_element(counts.begin(), counts.end()), step = (x.end - x.start) / kBins;
+  const double tallest = *std::max_element(counts.begin(), counts.end()),
+               step = (x.end - x.start) / kBins;
   std::string out = open(360, 110, title);
   for (int bin = 0; bin < kBins; ++bin) {
     const double height = 70 * counts[static_cast<std::size_t>(bin)] / tallest;
-    if (height > 0) out += fmt::format("<rect class=\"null\" x=\"{:.1f}\" y=\"{:.1f}\" width=\"{:.1f}\" height=\"{:.1f}\"/>", x.start + bin * step + 0.5, 84 - height, step - 1, height);
+    if (height > 0)
+      out += fmt::format(
+          "<rect class=\"null\" x=\"{:.1f}\" y=\"{:.1f}\" width=\"{:.1f}\" height=\"{:.1f}\"/>",
+          x.start + bin * step + 0.5, 84 - height, step - 1, height);
   }
-  out += fmt::format("<line class=\"observed\" x1=\"{0:.1f}\" x2=\"{0:.1f}\" y1=\"8\" y2=\"84\"/>", x(observed));
+  out += fmt::format("<line class=\"observed\" x1=\"{0:.1f}\" x2=\"{0:.1f}\" y1=\"8\" y2=\"84\"/>",
+                     x(observed));
   return out + x_axis(x, 84, 5) + "</svg>";
 }
 
 std::string effect_pair(const Json& first, const Json& second, double scale) {
   const Axis x = axis_over(-scale, scale, 4, 176);
-  std::string out = open(180, 30, "effects with intervals") + fmt::format("<line class=\"axis\" x1=\"{0:.1f}\" x2=\"{0:.1f}\" y1=\"1\" y2=\"29\"/>", x(0));
+  std::string out =
+      open(180, 30, "effects with intervals") +
+      fmt::format("<line class=\"axis\" x1=\"{0:.1f}\" x2=\"{0:.1f}\" y1=\"1\" y2=\"29\"/>", x(0));
   int row = 0;
   for (const Json* effect : {&first, &second}) {
     const double value = effect->at("estimate").get<double>(), y = 5 + 13 * row;
     const double from = std::min(x(0), x(value)), to = std::max(x(0), x(value));
-    out += fmt::format("<rect class=\"{}\" x=\"{:.1f}\" y=\"{:.1f}\" width=\"{:.1f}\" height=\"8\"/>", row == 0 ? "a" : "b", from, y, std::max(1.0, to - from));
-    out += fmt::format("<line class=\"whisker\" x1=\"{0:.1f}\" x2=\"{1:.1f}\" y1=\"{2:.1f}\" y2=\"{2:.1f}\"/>", x(std::max(-scale, effect->at("lower").get<double>())),
-                       x(std::min(scale, effect->at("upper").get<double>())), y + 4);
+    out +=
+        fmt::format("<rect class=\"{}\" x=\"{:.1f}\" y=\"{:.1f}\" width=\"{:.1f}\" height=\"8\"/>",
+                    row == 0 ? "a" : "b", from, y, std::max(1.0, to - from));
+    out += fmt::format(
+        "<line class=\"whisker\" x1=\"{0:.1f}\" x2=\"{1:.1f}\" y1=\"{2:.1f}\" y2=\"{2:.1f}\"/>",
+        x(std::max(-scale, effect->at("lower").get<double>())),
+        x(std::min(scale, effect->at("upper").get<double>())), y + 4);
     ++row;
   }
   return out + "</svg>";
@@ -212,7 +256,8 @@ std::string exhibit(const std::string& kind, const std::string& title, const Jso
   if (kind == "heatmap") return heatmap(content);
   std::vector<html::Column> columns;
   std::vector<std::vector<std::string>> rows;
-  for (const Json& name : content.at("columns")) columns.push_back({html::escape(name.get<std::string>()), !columns.empty()});
+  for (const Json& name : content.at("columns"))
+    columns.push_back({html::escape(name.get<std::string>()), !columns.empty()});
   for (const Json& row : content.at("rows")) {
     std::vector<std::string> cells;
     for (const Json& value : row) cells.push_back(html::number(value, 4));

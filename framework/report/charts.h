@@ -9,7 +9,8 @@
 namespace modeldiff::charts {
 
 /// How often the null gave which value, and where the observed one stands.
-std::string null_histogram(const std::vector<double>& null, double observed, const std::string& title);
+std::string null_histogram(const std::vector<double>& null, double observed,
+                           const std::string& title);
 
 /// One bar with its interval for each of {first, second}, on a common scale around 0.
 /// @param first, second {estimate, lower, upper}; @param scale the value at the right edge

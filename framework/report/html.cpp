@@ -13,11 +13,20 @@ std::string escape(std::string_view text) {
   std::string out;
   for (const char c : text) {
     switch (c) {
-      case '&': out += "&amp;"; break;
-      case '<': out += "&lt;"; break;
-      case '>': out += "&gt;"; break;
-      case '"': out += "&quot;"; break;
-      default: out += c;
+      case '&':
+        out += "&amp;";
+        break;
+      case '<':
+        out += "&lt;";
+        break;
+      case '>':
+        out += "&gt;";
+        break;
+      case '"':
+        out += "&quot;";
+        break;
+      default:
+        out += c;
     }
   }
   return out;
@@ -25,28 +34,37 @@ std::string escape(std::string_view text) {
 
 std::string number(const Json& value, int digits) {
   if (value.is_number_integer()) return fmt::format("{}", value.get<std::int64_t>());
-  if (!value.is_number()) return value.is_string() ? escape(value.get<std::string>()) : value.is_boolean() ? (value.get<bool>() ? "yes" : "no") : "–";
+  if (!value.is_number())
+    return value.is_string()    ? escape(value.get<std::string>())
+           : value.is_boolean() ? (value.get<bool>() ? "yes" : "no")
+                                : "–";
   return fmt::format("{:.{}g}", value.get<double>(), digits);
 }
 
-std::string points(const Json& value) { return value.is_number() ? fmt::format("{:+.1f}", 100 * value.get<double>()) : "–"; }
+std::string points(const Json& value) {
+  return value.is_number() ? fmt::format("{:+.1f}", 100 * value.get<double>()) : "–";
+}
 
 std::string points_interval(const Json& interval) {
   if (!interval.is_object()) return "–";
-  return fmt::format("{} <span class=\"ci\">[{:.1f}, {:.1f}]</span>", points(interval.at("estimate")), 100 * interval.at("lower").get<double>(),
+  return fmt::format("{} <span class=\"ci\">[{:.1f}, {:.1f}]</span>",
+                     points(interval.at("estimate")), 100 * interval.at("lower").get<double>(),
                      100 * interval.at("upper").get<double>());
 }
 
-std::string table(const std::vector<Column>& columns, const std::vector<std::vector<std::string>>& rows) {
+std::string table(const std::vector<Column>& columns,
+                  const std::vector<std::vector<std::string>>& rows) {
   std::string out = "<div class=\"scroll\" tabindex=\"0\"><table><thead><tr>";
   for (const Column& column : columns) {
-    out += fmt::format("<th scope=\"col\"{}><button type=\"button\">{}</button></th>", column.numeric ? " class=\"n\"" : "", column.title);
+    out += fmt::format("<th scope=\"col\"{}><button type=\"button\">{}</button></th>",
+                       column.numeric ? " class=\"n\"" : "", column.title);
   }
   out += "</tr></thead><tbody>";
   for (const auto& row : rows) {
     out += "<tr>";
     for (std::size_t i = 0; i < row.size(); ++i) {
-      out += fmt::format("<td{}>{}</td>", i < columns.size() && columns[i].numeric ? " class=\"n\"" : "", row[i]);
+      out += fmt::format("<td{}>{}</td>",
+                         i < columns.size() && columns[i].numeric ? " class=\"n\"" : "", row[i]);
     }
     out += "</tr>";
   }
@@ -56,20 +74,25 @@ std::string table(const std::vector<Column>& columns, const std::vector<std::vec
 std::string artifact(const Json& part) {
   if (!part.is_object() || !part.contains("artifact")) return "";
   const auto key = part.at("artifact").get<std::string>();
-  return fmt::format("<span class=\"artifact\" title=\"artifact {}\">{}</span>", key, key.substr(0, 12));
+  return fmt::format("<span class=\"artifact\" title=\"artifact {}\">{}</span>", key,
+                     key.substr(0, 12));
 }
 
 std::string image_grid(const TensorView& images, const std::vector<Tile>& tiles) {
-  const std::int64_t count = std::min<std::int64_t>(images.shape.at(0), static_cast<std::int64_t>(tiles.size()));
+  const std::int64_t count =
+      std::min<std::int64_t>(images.shape.at(0), static_cast<std::int64_t>(tiles.size()));
   if (count == 0) return "";
   const std::int64_t height = images.shape.at(2), width = images.shape.at(3);
   const std::int64_t size = 56, tile_width = size * width / std::max<std::int64_t>(height, 1);
-  std::string out = fmt::format("<div class=\"grid\" style=\"--w:{}px;--h:{}px;--n:{};--s:url(data:image/png;base64,{})\">", tile_width, size, count,
-                                base64_of_png_sprite(images, count));
+  std::string out = fmt::format(
+      "<div class=\"grid\" style=\"--w:{}px;--h:{}px;--n:{};--s:url(data:image/png;base64,{})\">",
+      tile_width, size, count, base64_of_png_sprite(images, count));
   for (std::int64_t i = 0; i < count; ++i) {
     const Tile& tile = tiles[static_cast<std::size_t>(i)];
-    out += fmt::format("<figure{}><i role=\"img\" aria-label=\"{}\" style=\"--i:{}\"></i><figcaption>{}</figcaption></figure>",
-                       tile.marked ? " class=\"marked\"" : "", escape(tile.description), i, tile.caption);
+    out += fmt::format(
+        "<figure{}><i role=\"img\" aria-label=\"{}\" "
+        "style=\"--i:{}\"></i><figcaption>{}</figcaption></figure>",
+        tile.marked ? " class=\"marked\"" : "", escape(tile.description), i, tile.caption);
   }
   return out + "</div>";
 }

@@ -27,7 +27,8 @@ struct Column {
 };
 
 /// A table that sorts on a click; wide ones scroll in their own frame. Cells are HTML.
-std::string table(const std::vector<Column>& columns, const std::vector<std::vector<std::string>>& rows);
+std::string table(const std::vector<Column>& columns,
+                  const std::vector<std::vector<std::string>>& rows);
 
 /// "What this number comes from": the first digits of an artifact's key, the whole of it on hover.
 std::string artifact(const Json& part);

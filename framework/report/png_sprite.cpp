@@ -13,7 +13,8 @@ namespace {
 
 std::string base64(const std::vector<unsigned char>& bytes) {
   std::string out(4 * ((bytes.size() + 2) / 3) + 1, '\0');
-  const int length = EVP_EncodeBlock(reinterpret_cast<unsigned char*>(out.data()), bytes.data(), static_cast<int>(bytes.size()));
+  const int length = EVP_EncodeBlock(reinterpret_cast<unsigned char*>(out.data()), bytes.data(),
+                                     static_cast<int>(bytes.size()));
   out.resize(static_cast<std::size_t>(length));
   return out;
 }
@@ -21,7 +22,8 @@ std::string base64(const std::vector<unsigned char>& bytes) {
 }  // namespace
 
 std::string base64_of_png_sprite(const TensorView& images, std::int64_t count) {
-  MODELDIFF_CHECK(images.shape.size() == 4 && images.dtype == DType::u8 && count <= images.shape[0], "a grid of images");
+  MODELDIFF_CHECK(images.shape.size() == 4 && images.dtype == DType::u8 && count <= images.shape[0],
+                  "a grid of images");
   const std::int64_t channels = images.shape[1], height = images.shape[2], width = images.shape[3];
   MODELDIFF_CHECK(channels == 1 || channels == 3, fmt::format("{} channels", channels));
   const auto* source = reinterpret_cast<const unsigned char*>(images.data);
@@ -44,7 +46,9 @@ std::string base64_of_png_sprite(const TensorView& images, std::int64_t count) {
   png_alloc_size_t size = 0;
   png_image_write_to_memory(&header, nullptr, &size, 0, pixels.data(), 0, nullptr);
   std::vector<unsigned char> png(size);
-  MODELDIFF_CHECK(png_image_write_to_memory(&header, png.data(), &size, 0, pixels.data(), 0, nullptr), header.message);
+  MODELDIFF_CHECK(
+      png_image_write_to_memory(&header, png.data(), &size, 0, pixels.data(), 0, nullptr),
+      header.message);
   png.resize(size);
   return base64(png);
 }

@@ -22,19 +22,23 @@ constexpr std::size_t kShownDirections = 2;
 
 class Page {
  public:
-  Page(const Json& result, const Plan& plan, const Store& store) : result_(result), plan_(plan), store_(store) {}
+  Page(const Json& result, const Plan& plan, const Store& store)
+      : result_(result), plan_(plan), store_(store) {}
 
   std::string render() {
     const auto name = result_.at("experiment").get<std::string>();
-    std::string body = fmt::format("<p class=\"eyebrow\">{}</p><h1>{}</h1>", html::escape(name), html::escape(question()));
+    std::string body = fmt::format("<p class=\"eyebrow\">{}</p><h1>{}</h1>", html::escape(name),
+                                   html::escape(question()));
     body += verdict_box() + chips();
     if (result_.contains("compare")) body += difference() + directions();
     if (result_.contains("verify")) body += transformations();
     body += learning_curves() + evaluations() + missing() + expectations() + provenance();
     return fmt::format(
-        "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">"
+        "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" "
+        "content=\"width=device-width,initial-scale=1\">"
         "<title>{}</title><style>{}</style></head><body><main>{}</main>"
-        "<script type=\"application/json\" id=\"summary\">{}</script><script>{}</script></body></html>\n",
+        "<script type=\"application/json\" "
+        "id=\"summary\">{}</script><script>{}</script></body></html>\n",
         html::escape(name), kPageStyle, body, summary_json(), kPageScript);
   }
 
@@ -46,13 +50,17 @@ class Page {
 
   std::string class_name(std::int64_t c) const {
     const Json& names = result_.at("dataset").value("class_names", Json::array());
-    return static_cast<std::size_t>(c) < names.size() ? names[static_cast<std::size_t>(c)].get<std::string>() : fmt::format("{}", c);
+    return static_cast<std::size_t>(c) < names.size()
+               ? names[static_cast<std::size_t>(c)].get<std::string>()
+               : fmt::format("{}", c);
   }
 
   /// Numbers that another program may want from the page itself; result.json has all.
   std::string summary_json() const {
-    std::string text = Json{{"experiment", result_.at("experiment")}, {"verdict", verdict(result_)}}.dump();
-    for (std::size_t at = 0; (at = text.find("</", at)) != std::string::npos; at += 3) text.replace(at, 2, "<\\/");
+    std::string text =
+        Json{{"experiment", result_.at("experiment")}, {"verdict", verdict(result_)}}.dump();
+    for (std::size_t at = 0; (at = text.find("</", at)) != std::string::npos; at += 3)
+      text.replace(at, 2, "<\\/");
     return text;
   }
 
@@ -69,43 +77,65 @@ class Page {
   }
 
   std::string chips() const {
-    const auto chip = [](const std::string& text, const char* kind = "") { return fmt::format("<span class=\"chip {}\">{}</span>", kind, html::escape(text)); };
+    const auto chip = [](const std::string& text, const char* kind = "") {
+      return fmt::format("<span class=\"chip {}\">{}</span>", kind, html::escape(text));
+    };
     std::string out = "<div class=\"chips\">";
     const Json& dataset = result_.at("dataset");
     if (dataset.is_object()) {
-      out += chip(fmt::format("{}: {} training, {} test examples", dataset.at("name").get<std::string>(), dataset.at("train").get<std::int64_t>(), dataset.at("test").get<std::int64_t>()));
+      out += chip(fmt::format(
+          "{}: {} training, {} test examples", dataset.at("name").get<std::string>(),
+          dataset.at("train").get<std::int64_t>(), dataset.at("test").get<std::int64_t>()));
     }
     out += chip(fmt::format("seed {}", result_.at("description").at("seed").get<std::int64_t>()));
     std::size_t held = 0;
     for (const Json& row : result_.at("expect")) held += row.at("holds").get<bool>();
     if (const std::size_t all = result_.at("expect").size()) {
-      out += chip(fmt::format("{} of {} expectations hold", held, all), held == all ? "good" : "bad");
+      out +=
+          chip(fmt::format("{} of {} expectations hold", held, all), held == all ? "good" : "bad");
     }
-    if (const std::size_t count = result_.at("missing").size()) out += chip(fmt::format("{} parts missing", count), "bad");
+    if (const std::size_t count = result_.at("missing").size())
+      out += chip(fmt::format("{} parts missing", count), "bad");
     return out + "</div>";
   }
 
   std::string difference() const {
     const Json& compare = result_.at("compare");
     std::string out = fmt::format(
-        "<h2>Is there a difference at all?</h2><p>If the algorithms were the same, their training runs could be exchanged. The size of the first direction of "
-        "the residual, <span style=\"color:var(--bad)\">red</span>, beside what it becomes when the runs are dealt at random ({} times, {} runs a side). {}</p><div class=\"cards\">",
-        compare.at("permutations").get<std::int64_t>(), compare.at("runs").get<std::int64_t>(), html::artifact(compare));
+        "<h2>Is there a difference at all?</h2><p>If the algorithms were the same, their training "
+        "runs could be exchanged. The size of the first direction of "
+        "the residual, <span style=\"color:var(--bad)\">red</span>, beside what it becomes when "
+        "the runs are dealt at random ({} times, {} runs a side). {}</p><div class=\"cards\">",
+        compare.at("permutations").get<std::int64_t>(), compare.at("runs").get<std::int64_t>(),
+        html::artifact(compare));
     const auto card = [&](const std::string& title, const Json& test, const std::string& note) {
       const std::string p = html::number(test.at("p_value"));
-      return fmt::format("<div class=\"card\"><h3>{}</h3><div class=\"big\">p = {}</div><div class=\"soft\">{}</div>{}</div>", html::escape(title), p, html::escape(note),
-                         charts::null_histogram(test.at("null").get<std::vector<double>>(), test.at("statistic").get<double>(), fmt::format("{}: p = {}", title, p)));
+      return fmt::format(
+          "<div class=\"card\"><h3>{}</h3><div class=\"big\">p = {}</div><div "
+          "class=\"soft\">{}</div>{}</div>",
+          html::escape(title), p, html::escape(note),
+          charts::null_histogram(test.at("null").get<std::vector<double>>(),
+                                 test.at("statistic").get<double>(),
+                                 fmt::format("{}: p = {}", title, p)));
     };
     for (const Json& side : compare.at("sides")) {
-      out += card(fmt::format("{} without {}", side.at("of").get<std::string>(), side.at("against").get<std::string>()), side, side.at("test").get<std::string>());
+      out += card(fmt::format("{} without {}", side.at("of").get<std::string>(),
+                              side.at("against").get<std::string>()),
+                  side, side.at("test").get<std::string>());
     }
     if (compare.contains("control")) {
-      out += card(fmt::format("{} against itself", compare.at("of").get<std::string>()), compare.at("control"), "other runs of the same algorithm: what no difference looks like");
+      out += card(fmt::format("{} against itself", compare.at("of").get<std::string>()),
+                  compare.at("control"),
+                  "other runs of the same algorithm: what no difference looks like");
     }
     const Json& cosine = compare.at("cosine");
-    return out + fmt::format("</div><p class=\"soft\">Agreement of the two algorithms, cosine of a query's scores: median {} (5 % to 95 %: {} to {}); {} queries, {} without scores.</p>",
-                             html::number(cosine.at("median")), html::number(cosine.at("lower")), html::number(cosine.at("upper")), compare.at("queries").get<std::int64_t>(),
-                             compare.at("dropped_queries").get<std::int64_t>());
+    return out +
+           fmt::format(
+               "</div><p class=\"soft\">Agreement of the two algorithms, cosine of a query's "
+               "scores: median {} (5 % to 95 %: {} to {}); {} queries, {} without scores.</p>",
+               html::number(cosine.at("median")), html::number(cosine.at("lower")),
+               html::number(cosine.at("upper")), compare.at("queries").get<std::int64_t>(),
+               compare.at("dropped_queries").get<std::int64_t>());
   }
 
   const Cell* find_cell(const std::string& kind) const {
@@ -136,17 +166,24 @@ class Page {
     for (const auto& [label, count] : counts) order.emplace_back(-count, label);
     std::sort(order.begin(), order.end());
     std::string out;
-    for (std::size_t i = 0; i < order.size() && i < 3; ++i) out += fmt::format("{}{} of class {}", i ? ", " : "", -order[i].first, html::escape(class_name(order[i].second)));
+    for (std::size_t i = 0; i < order.size() && i < 3; ++i)
+      out += fmt::format("{}{} of class {}", i ? ", " : "", -order[i].first,
+                         html::escape(class_name(order[i].second)));
     if (known) out += fmt::format("; {} of {} carry the planted mark", planted, items.size());
     return out;
   }
 
-  std::string end_of_direction(const SafetensorsFile* images, const std::string& id, const Json& items, const std::string& title) const {
+  std::string end_of_direction(const SafetensorsFile* images, const std::string& id,
+                               const Json& items, const std::string& title) const {
     std::vector<html::Tile> tiles;
     for (const Json& item : items) {
-      const std::string label = item.contains("class") ? class_name(item.at("class").get<std::int64_t>()) : "";
-      tiles.push_back({html::escape(label), fmt::format("{} row {}, class {}, weight {:.3g}", title, item.at("row").get<std::int64_t>(), label, item.at("weight").get<double>()),
-                       item.value("planted", false)});
+      const std::string label =
+          item.contains("class") ? class_name(item.at("class").get<std::int64_t>()) : "";
+      tiles.push_back(
+          {html::escape(label),
+           fmt::format("{} row {}, class {}, weight {:.3g}", title,
+                       item.at("row").get<std::int64_t>(), label, item.at("weight").get<double>()),
+           item.value("planted", false)});
     }
     std::string out = fmt::format("<h3>{}</h3><p class=\"soft\">{}</p>", title, shares(items));
     if (images && images->contains(id)) out += html::image_grid(images->tensor(id), tiles);
@@ -156,27 +193,45 @@ class Page {
   std::string directions() const {
     const Json& compare = result_.at("compare");
     const std::optional<SafetensorsFile> images = images_of("comparison");
-    std::string out = "<h2>What distinguishes them</h2><p>Directions over training examples: what one algorithm uses together and the other does not. The explained variances are descriptive; "
-                      "only the p-values tell a difference from noise.</p>";
+    std::string out =
+        "<h2>What distinguishes them</h2><p>Directions over training examples: what one algorithm "
+        "uses together and the other does not. The explained variances are descriptive; "
+        "only the p-values tell a difference from noise.</p>";
     for (const Json& side : compare.at("sides")) {
-      const auto of = side.at("of").get<std::string>(), against = side.at("against").get<std::string>();
+      const auto of = side.at("of").get<std::string>(),
+                 against = side.at("against").get<std::string>();
       std::vector<std::vector<std::string>> rows;
       for (const Json& direction : side.at("directions")) {
         const Json& explained = direction.at("explained");
-        const auto percent = [](const Json& value) { return fmt::format("{:.2f} %", 100 * value.get<double>()); };
-        rows.push_back({fmt::format("{}", direction.at("rank").get<int>() + 1), html::number(direction.at("p_value")), percent(direction.at("share")), percent(explained.at(of)),
-                        percent(explained.at(against)), html::escape(shares(direction.at("ends").at("examples").at("positive")))});
+        const auto percent = [](const Json& value) {
+          return fmt::format("{:.2f} %", 100 * value.get<double>());
+        };
+        rows.push_back({fmt::format("{}", direction.at("rank").get<int>() + 1),
+                        html::number(direction.at("p_value")), percent(direction.at("share")),
+                        percent(explained.at(of)), percent(explained.at(against)),
+                        html::escape(shares(direction.at("ends").at("examples").at("positive")))});
       }
       out += fmt::format("<h3>{} without {}</h3>", html::escape(of), html::escape(against));
-      out += html::table({{"direction", true}, {"p", true}, {"share of the residual", true}, {"variance under " + html::escape(of), true}, {"variance under " + html::escape(against), true}, {"its strongest training examples"}}, rows);
+      out += html::table({{"direction", true},
+                          {"p", true},
+                          {"share of the residual", true},
+                          {"variance under " + html::escape(of), true},
+                          {"variance under " + html::escape(against), true},
+                          {"its strongest training examples"}},
+                         rows);
       for (std::size_t j = 0; j < side.at("directions").size() && j < kShownDirections; ++j) {
         const Json& ends = side.at("directions")[j].at("ends");
-        out += fmt::format("<details{}><summary>Direction {} of {} without {}</summary>", j == 0 && &side == &compare.at("sides")[0] ? " open" : "", j + 1, html::escape(of), html::escape(against));
+        out += fmt::format("<details{}><summary>Direction {} of {} without {}</summary>",
+                           j == 0 && &side == &compare.at("sides")[0] ? " open" : "", j + 1,
+                           html::escape(of), html::escape(against));
         const SafetensorsFile* file = images ? &*images : nullptr;
         for (const char* what : {"examples", "queries"}) {
           for (const char* sign : {"positive", "negative"}) {
-            out += end_of_direction(file, fmt::format("{}.{}.{}.{}", of, j, what, sign), ends.at(what).at(sign),
-                                    fmt::format("{}, {} end", std::string(what) == "examples" ? "Training examples" : "Queries", sign));
+            out += end_of_direction(
+                file, fmt::format("{}.{}.{}.{}", of, j, what, sign), ends.at(what).at(sign),
+                fmt::format("{}, {} end",
+                            std::string(what) == "examples" ? "Training examples" : "Queries",
+                            sign));
           }
         }
         out += "</details>";
@@ -191,33 +246,66 @@ class Page {
     const Json& claims = verify.at("claims");
     double scale = 1e-3;
     for (const Json& claim : claims) {
-      for (const std::string& name : names) scale = std::max(scale, std::abs(claim.at("effect").at(name).at("estimate").get<double>()) * 1.15);
+      for (const std::string& name : names)
+        scale = std::max(scale,
+                         std::abs(claim.at("effect").at(name).at("estimate").get<double>()) * 1.15);
     }
     std::string out = fmt::format(
-        "<h2>The proof</h2><p>{} transformations were proposed, {} of them tested on runs and images that served nothing before: {} training runs a side, {} images. Effects are changes of the "
-        "probability of a class on images of other classes, in points, with {:.0f} % intervals over runs; p-values are adjusted for a false discovery rate of {}. {}</p>"
-        "<p class=\"keys\"><span><i class=\"a\"></i>{}</span><span><i class=\"b\"></i>{}</span></p>",
-        verify.at("proposed").get<std::int64_t>(), verify.at("tested").get<std::int64_t>(), verify.at("runs").at(names[0]).get<std::int64_t>(), verify.at("images").get<std::int64_t>(),
-        100 * verify.at("confidence").get<double>(), verify.at("false_discovery_rate").get<double>(), html::artifact(verify), html::escape(names[0]), html::escape(names[1]));
+        "<h2>The proof</h2><p>{} transformations were proposed, {} of them tested on runs and "
+        "images that served nothing before: {} training runs a side, {} images. Effects are "
+        "changes of the "
+        "probability of a class on images of other classes, in points, with {:.0f} % intervals "
+        "over runs; p-values are adjusted for a false discovery rate of {}. {}</p>"
+        "<p class=\"keys\"><span><i class=\"a\"></i>{}</span><span><i "
+        "class=\"b\"></i>{}</span></p>",
+        verify.at("proposed").get<std::int64_t>(), verify.at("tested").get<std::int64_t>(),
+        verify.at("runs").at(names[0]).get<std::int64_t>(), verify.at("images").get<std::int64_t>(),
+        100 * verify.at("confidence").get<double>(),
+        verify.at("false_discovery_rate").get<double>(), html::artifact(verify),
+        html::escape(names[0]), html::escape(names[1]));
     std::vector<std::vector<std::string>> rows;
     for (const Json& claim : claims) {
       const Json& effect = claim.at("effect");
       std::string who = claim.at("claim").get<std::string>();
-      for (const auto& [word, name] : {std::pair{"first", names[0]}, std::pair{"second", names[1]}}) {
-        if (const std::size_t at = who.find(word); at != std::string::npos) who.replace(at, std::string(word).size(), name);
+      for (const auto& [word, name] :
+           {std::pair{"first", names[0]}, std::pair{"second", names[1]}}) {
+        if (const std::size_t at = who.find(word); at != std::string::npos)
+          who.replace(at, std::string(word).size(), name);
       }
       const Json& placebo = claim.at("placebo");
-      rows.push_back({html::escape(claim.at("label").get<std::string>()), html::escape(claim.at("family").get<std::string>()), html::escape(claim.at("target_class_name").get<std::string>()),
-                      charts::effect_pair(effect.at(names[0]), effect.at(names[1]), scale), html::points_interval(effect.at(names[0])), html::points_interval(effect.at(names[1])),
-                      html::points_interval(claim.at("difference")), html::number(claim.at("adjusted_p_value"), 2), placebo.is_object() ? html::points_interval(placebo) : "–",
-                      fmt::format("{:.0f} / {:.0f} %", 100 * claim.at("changed_predictions").at(names[0]).get<double>(), 100 * claim.at("changed_predictions").at(names[1]).get<double>()),
+      rows.push_back({html::escape(claim.at("label").get<std::string>()),
+                      html::escape(claim.at("family").get<std::string>()),
+                      html::escape(claim.at("target_class_name").get<std::string>()),
+                      charts::effect_pair(effect.at(names[0]), effect.at(names[1]), scale),
+                      html::points_interval(effect.at(names[0])),
+                      html::points_interval(effect.at(names[1])),
+                      html::points_interval(claim.at("difference")),
+                      html::number(claim.at("adjusted_p_value"), 2),
+                      placebo.is_object() ? html::points_interval(placebo) : "–",
+                      fmt::format("{:.0f} / {:.0f} %",
+                                  100 * claim.at("changed_predictions").at(names[0]).get<double>(),
+                                  100 * claim.at("changed_predictions").at(names[1]).get<double>()),
                       html::escape(who == "none" ? "–" : who)});
     }
     const std::string a = html::escape(names[0]), b = html::escape(names[1]);
-    out += html::table({{"transformation"}, {"family"}, {"class"}, {"effect"}, {"on " + a, true}, {"on " + b, true}, {"difference", true}, {"adjusted p", true}, {"more than placebo", true}, {"changed predictions", true}, {"claim"}}, rows);
+    out += html::table({{"transformation"},
+                        {"family"},
+                        {"class"},
+                        {"effect"},
+                        {"on " + a, true},
+                        {"on " + b, true},
+                        {"difference", true},
+                        {"adjusted p", true},
+                        {"more than placebo", true},
+                        {"changed predictions", true},
+                        {"claim"}},
+                       rows);
     if (verify.contains("control")) {
-      out += fmt::format("<p class=\"soft\">The same tests of {} against other runs of itself: {} discoveries, largest bound {}.</p>", a, verify.at("control").at("discoveries").get<std::int64_t>(),
-                         html::points(verify.at("control").at("largest_bound")));
+      out += fmt::format(
+          "<p class=\"soft\">The same tests of {} against other runs of itself: {} discoveries, "
+          "largest bound {}.</p>",
+          a, verify.at("control").at("discoveries").get<std::int64_t>(),
+          html::points(verify.at("control").at("largest_bound")));
     }
     return out + pairs(claims);
   }
@@ -230,9 +318,13 @@ class Page {
       const std::string before = fmt::format("{}.before", i), after = fmt::format("{}.after", i);
       if (!images->contains(before)) continue;
       const auto label = claims[i].at("label").get<std::string>();
-      const std::vector<html::Tile> plain(4, {"before", "an image before: " + label, false}), changed(4, {"after", "an image after: " + label, false});
-      out += fmt::format("<div class=\"card\"><h3>{}</h3><p class=\"soft\">towards class {}</p>{}{}</div>", html::escape(label), html::escape(claims[i].at("target_class_name").get<std::string>()),
-                         html::image_grid(images->tensor(before), plain), html::image_grid(images->tensor(after), changed));
+      const std::vector<html::Tile> plain(4, {"before", "an image before: " + label, false}),
+          changed(4, {"after", "an image after: " + label, false});
+      out += fmt::format(
+          "<div class=\"card\"><h3>{}</h3><p class=\"soft\">towards class {}</p>{}{}</div>",
+          html::escape(label), html::escape(claims[i].at("target_class_name").get<std::string>()),
+          html::image_grid(images->tensor(before), plain),
+          html::image_grid(images->tensor(after), changed));
     }
     return out + "</div>";
   }
@@ -243,7 +335,9 @@ class Page {
     for (const Cell& cell : plan_.cells) {
       if (cell.kind != "run" || !store_.contains(cell.key)) continue;
       auto& of = curves[cell.path.substr(cell.path.find('.') + 1)];
-      if (of.size() < 40) of.push_back(store_.open(cell.key).json("run.json").at("epoch_loss").get<std::vector<double>>());
+      if (of.size() < 40)
+        of.push_back(
+            store_.open(cell.key).json("run.json").at("epoch_loss").get<std::vector<double>>());
     }
     Json series = Json::array(), x = Json::array();
     for (const auto& [name, runs] : curves) {
@@ -259,21 +353,28 @@ class Page {
         upper.push_back(values.back());
         if (x.size() <= epoch) x.push_back(epoch + 1);
       }
-      if (!y.empty()) series.push_back({{"name", name}, {"y", y}, {"lower", lower}, {"upper", upper}});
+      if (!y.empty())
+        series.push_back({{"name", name}, {"y", y}, {"lower", lower}, {"upper", upper}});
     }
     if (series.empty()) return "";
-    return "<h2>Training</h2><p>Mean training loss by epoch: the median run, and the band of all of them.</p>" +
-           charts::exhibit("lines", "training loss by epoch", {{"x", x}, {"series", series}, {"x_label", "epoch"}});
+    return "<h2>Training</h2><p>Mean training loss by epoch: the median run, and the band of all "
+           "of them.</p>" +
+           charts::exhibit("lines", "training loss by epoch",
+                           {{"x", x}, {"series", series}, {"x_label", "epoch"}});
   }
 
   std::string evaluations() const {
     if (!result_.contains("exhibits")) return "";
     std::string out;
     for (const auto& [name, entry] : result_.at("exhibits").items()) {
-      out += fmt::format("<h2>Evaluation: {}</h2><p>{} {}</p>", html::escape(name), html::escape(entry.at("summary").get<std::string>()), html::artifact(result_.at("evaluate").at(name)));
+      out += fmt::format("<h2>Evaluation: {}</h2><p>{} {}</p>", html::escape(name),
+                         html::escape(entry.at("summary").get<std::string>()),
+                         html::artifact(result_.at("evaluate").at(name)));
       for (const Json& exhibit : entry.at("exhibits")) {
         const auto title = exhibit.at("title").get<std::string>();
-        out += fmt::format("<h3>{}</h3>{}", html::escape(title), charts::exhibit(exhibit.at("kind").get<std::string>(), title, exhibit.at("content")));
+        out += fmt::format(
+            "<h3>{}</h3>{}", html::escape(title),
+            charts::exhibit(exhibit.at("kind").get<std::string>(), title, exhibit.at("content")));
       }
     }
     return out;
@@ -283,7 +384,9 @@ class Page {
     if (result_.at("missing").empty()) return "";
     std::vector<std::vector<std::string>> rows;
     for (const Json& cell : result_.at("missing")) {
-      rows.push_back({html::escape(cell.at("cell").get<std::string>()), html::escape(cell.at("kind").get<std::string>()), html::escape(cell.at("message").get<std::string>())});
+      rows.push_back({html::escape(cell.at("cell").get<std::string>()),
+                      html::escape(cell.at("kind").get<std::string>()),
+                      html::escape(cell.at("message").get<std::string>())});
     }
     return "<h2>What is missing</h2>" + html::table({{"part"}, {"why"}, {"what happened"}}, rows);
   }
@@ -293,22 +396,34 @@ class Page {
     std::vector<std::vector<std::string>> rows;
     for (const Json& row : result_.at("expect")) {
       const bool holds = row.at("holds").get<bool>();
-      rows.push_back({html::escape(row.at("path").get<std::string>()), html::escape(row.at("condition").get<std::string>()), html::number(row.at("found"), 4),
-                      fmt::format("<span class=\"chip {}\">{}</span> {}", holds ? "good" : "bad", holds ? "holds" : "missed", html::escape(row.at("note").get<std::string>()))});
+      rows.push_back({html::escape(row.at("path").get<std::string>()),
+                      html::escape(row.at("condition").get<std::string>()),
+                      html::number(row.at("found"), 4),
+                      fmt::format("<span class=\"chip {}\">{}</span> {}", holds ? "good" : "bad",
+                                  holds ? "holds" : "missed",
+                                  html::escape(row.at("note").get<std::string>()))});
     }
-    return "<h2>Expectations</h2>" + html::table({{"result"}, {"expected"}, {"found", true}, {""}}, rows);
+    return "<h2>Expectations</h2>" +
+           html::table({{"result"}, {"expected"}, {"found", true}, {""}}, rows);
   }
 
   std::string provenance() const {
     const Json& facts = result_.at("provenance");
     std::vector<std::vector<std::string>> rows;
     for (const auto& [key, value] : facts.items()) {
-      rows.push_back({html::escape(key), html::escape(value.is_string() ? value.get<std::string>() : value.dump())});
+      rows.push_back({html::escape(key),
+                      html::escape(value.is_string() ? value.get<std::string>() : value.dump())});
     }
-    if (result_.at("dataset").is_object()) rows.push_back({"source of the data", html::escape(result_.at("dataset").value("source", ""))});
+    if (result_.at("dataset").is_object())
+      rows.push_back(
+          {"source of the data", html::escape(result_.at("dataset").value("source", ""))});
     std::string out = "<h2>Where it comes from</h2>" + html::table({{"fact"}, {"value"}}, rows);
-    out += fmt::format("<details><summary>The complete description</summary><pre>{}</pre></details>", html::escape(result_.at("description").dump(2)));
-    return out + "<p class=\"soft\">Every number is in result.json beside this page, with the key of the artifact that holds it; <code>modeldiff show KEY</code> opens one.</p>";
+    out +=
+        fmt::format("<details><summary>The complete description</summary><pre>{}</pre></details>",
+                    html::escape(result_.at("description").dump(2)));
+    return out +
+           "<p class=\"soft\">Every number is in result.json beside this page, with the key of the "
+           "artifact that holds it; <code>modeldiff show KEY</code> opens one.</p>";
   }
 
   const Json& result_;
@@ -318,6 +433,8 @@ class Page {
 
 }  // namespace
 
-std::string render_report(const Json& result, const Plan& plan, const Store& store) { return Page(result, plan, store).render(); }
+std::string render_report(const Json& result, const Plan& plan, const Store& store) {
+  return Page(result, plan, store).render();
+}
 
 }  // namespace modeldiff

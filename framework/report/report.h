@@ -8,7 +8,8 @@
 
 namespace modeldiff {
 
-/// One HTML page that needs nothing else: no network, no other file; inline SVG, sprite PNGs, a little JavaScript.
+/// One HTML page that needs nothing else: no network, no other file; inline SVG, sprite PNGs, a
+/// little JavaScript.
 /// @param result as collect_result() makes it
 std::string render_report(const Json& result, const Plan& plan, const Store& store);
 

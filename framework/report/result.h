@@ -19,13 +19,14 @@ struct MissingCell {
   std::string message;
 };
 
-/// Whether a result holds something of every cell of this kind, rather than only what others made of it.
+/// Whether a result holds something of every cell of this kind, rather than only what others made
+/// of it.
 bool stands_in_result(const std::string& kind);
 
-/// Everything that an experiment found, from the artifacts there are. Each part names the artifact it comes from under
-/// `artifact`; parts of missing artifacts are absent.
-///   experiment, question, variant, description, dataset, split, algorithms, attribute, compare, screen, verify,
-///   evaluate, missing, expect, provenance
+/// Everything that an experiment found, from the artifacts there are. Each part names the artifact
+/// it comes from under `artifact`; parts of missing artifacts are absent.
+///   experiment, question, variant, description, dataset, split, algorithms, attribute, compare,
+///   screen, verify, evaluate, missing, expect, provenance
 Json collect_result(const Plan& plan, const Store& store, const std::vector<MissingCell>& missing,
                     const std::vector<Expectation>& expectations);
 

@@ -30,7 +30,8 @@ std::optional<ArtifactFile> file_of(const std::string& name, const Json& facts) 
   if (!layout::is_plain_name(name) || !facts.is_object()) return std::nullopt;
   const auto bytes = facts.find("bytes"), sha256 = facts.find("sha256");
   if (bytes == facts.end() || !bytes->is_number_unsigned()) return std::nullopt;
-  if (sha256 == facts.end() || !sha256->is_string() || !Key::is_key(sha256->get<std::string>())) return std::nullopt;
+  if (sha256 == facts.end() || !sha256->is_string() || !Key::is_key(sha256->get<std::string>()))
+    return std::nullopt;
   return ArtifactFile{name, bytes->get<std::uint64_t>(), sha256->get<std::string>()};
 }
 
@@ -45,10 +46,12 @@ Artifact::Artifact(Key key, fs::path folder) : key_(std::move(key)), folder_(std
   };
   if (!manifest.is_object()) malformed("a JSON object");
   if (manifest.value("key", Json()) != key_.text()) malformed("its own key");
-  if (manifest.value("format", Json()) != layout::kFormat) malformed("format 1, the one this version reads");
+  if (manifest.value("format", Json()) != layout::kFormat)
+    malformed("format 1, the one this version reads");
   const auto description = manifest.find("description"), files = manifest.find("files");
   if (description == manifest.end() || !description->is_object()) malformed("a description");
-  if (!description->contains("kind") || !description->at("kind").is_string()) malformed("a description with its kind");
+  if (!description->contains("kind") || !description->at("kind").is_string())
+    malformed("a description with its kind");
   if (files == manifest.end() || !files->is_object()) malformed("a table of files");
   description_ = *description;
   kind_ = description_.at("kind").get<std::string>();
@@ -62,9 +65,11 @@ Artifact::Artifact(Key key, fs::path folder) : key_(std::move(key)), folder_(std
   for (const ArtifactFile& file : files_) {
     const fs::path path = folder_ / file.name;
     struct stat status{};
-    if (::stat(path.c_str(), &status) != 0) refuse(key_, fmt::format("'{}': {}", path.string(), std::strerror(errno)));
+    if (::stat(path.c_str(), &status) != 0)
+      refuse(key_, fmt::format("'{}': {}", path.string(), std::strerror(errno)));
     if (static_cast<std::uint64_t>(status.st_size) != file.bytes) {
-      refuse(key_, fmt::format("'{}' must have {} bytes, found {}", path.string(), file.bytes, status.st_size));
+      refuse(key_, fmt::format("'{}' must have {} bytes, found {}", path.string(), file.bytes,
+                               status.st_size));
     }
   }
 }
@@ -76,15 +81,16 @@ std::uint64_t Artifact::bytes() const {
 }
 
 bool Artifact::contains(const std::string& name) const {
-  return std::any_of(files_.begin(), files_.end(), [&](const ArtifactFile& file) { return file.name == name; });
+  return std::any_of(files_.begin(), files_.end(),
+                     [&](const ArtifactFile& file) { return file.name == name; });
 }
 
 fs::path Artifact::file(const std::string& name) const {
   if (contains(name)) return folder_ / name;
   std::vector<std::string_view> names;
   for (const ArtifactFile& file : files_) names.push_back(file.name);
-  throw DataError(fmt::format("artifact {} of kind '{}' has no file '{}'; it has {}", key_.brief(), kind_, name,
-                              fmt::join(names, ", ")));
+  throw DataError(fmt::format("artifact {} of kind '{}' has no file '{}'; it has {}", key_.brief(),
+                              kind_, name, fmt::join(names, ", ")));
 }
 
 std::string Artifact::text(const std::string& name) const { return read_text(file(name)); }
@@ -102,14 +108,17 @@ std::vector<Json> Artifact::json_lines(const std::string& name) const {
   return lines;
 }
 
-SafetensorsFile Artifact::tensors(const std::string& name) const { return SafetensorsFile(file(name)); }
+SafetensorsFile Artifact::tensors(const std::string& name) const {
+  return SafetensorsFile(file(name));
+}
 
 void Artifact::verify() const {
   for (const ArtifactFile& file : files_) {
     const fs::path path = folder_ / file.name;
     const std::string found = sha256_of_file(path);
     if (found != file.sha256) {
-      refuse(key_, fmt::format("'{}' must have the SHA-256 {}, found {}", path.string(), file.sha256, found));
+      refuse(key_, fmt::format("'{}' must have the SHA-256 {}, found {}", path.string(),
+                               file.sha256, found));
     }
   }
 }

@@ -21,11 +21,13 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// Clocks of file systems tick no coarser than this; a file modified within it may change again unseen.
+/// Clocks of file systems tick no coarser than this; a file modified within it may change again
+/// unseen.
 constexpr std::int64_t kSettledNs = 2'000'000'000;
 
 std::int64_t now_ns() {
-  return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::system_clock::now().time_since_epoch())
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(
+             std::chrono::system_clock::now().time_since_epoch())
       .count();
 }
 
@@ -53,14 +55,16 @@ void DigestCache::read_entries() {
   const std::string text = read_text(file_);
   for (std::size_t start = 0; start < text.size();) {
     const std::size_t end = std::min(text.find('\n', start), text.size());
-    const Json line = Json::parse(text.begin() + start, text.begin() + end, nullptr, /*allow_exceptions=*/false);
+    const Json line =
+        Json::parse(text.begin() + start, text.begin() + end, nullptr, /*allow_exceptions=*/false);
     start = end + 1;
     // What another version or a crash left is no entry: the file is then hashed again.
     try {
       Entry entry{{line.at("size").get<std::uint64_t>(), line.at("modified_ns").get<std::int64_t>(),
                    line.at("inode").get<std::uint64_t>()},
                   line.at("sha256").get<std::string>()};
-      if (Key::is_key(entry.sha256)) entries_[line.at("path").get<std::string>()] = std::move(entry);
+      if (Key::is_key(entry.sha256))
+        entries_[line.at("path").get<std::string>()] = std::move(entry);
     } catch (const Json::exception&) {
     }
   }
@@ -72,7 +76,8 @@ std::string DigestCache::digest(const fs::path& path) {
   try {
     return fs::is_directory(absolute) ? digest_of_folder(absolute) : digest_of_file(absolute);
   } catch (const fs::filesystem_error& error) {
-    throw DataError(fmt::format("cannot read '{}': {}", error.path1().string(), error.code().message()));
+    throw DataError(
+        fmt::format("cannot read '{}': {}", error.path1().string(), error.code().message()));
   }
 }
 
@@ -82,7 +87,8 @@ DigestCache::Stamp DigestCache::stamp_of(const fs::path& path) {
     throw DataError(fmt::format("cannot read '{}': {}", path.string(), std::strerror(errno)));
   }
   return {static_cast<std::uint64_t>(status.st_size),
-          status.st_mtim.tv_sec * std::int64_t{1'000'000'000} + status.st_mtim.tv_nsec, status.st_ino};
+          status.st_mtim.tv_sec * std::int64_t{1'000'000'000} + status.st_mtim.tv_nsec,
+          status.st_ino};
 }
 
 std::string DigestCache::digest_of_file(const fs::path& path) {
@@ -93,7 +99,8 @@ std::string DigestCache::digest_of_file(const fs::path& path) {
   const std::int64_t started_ns = now_ns();
   const std::string sha256 = sha256_of_file(path);
   ++files_read_;
-  if (stamp_of(path) != stamp) throw DataError(fmt::format("'{}' changed while it was read", path.string()));
+  if (stamp_of(path) != stamp)
+    throw DataError(fmt::format("'{}' changed while it was read", path.string()));
   if (stamp.modified_ns + kSettledNs > started_ns) return sha256;
 
   entries_[path.string()] = {stamp, sha256};
@@ -111,7 +118,8 @@ std::string DigestCache::digest_of_folder(const fs::path& path) {
   std::vector<fs::path> files;
   collect_files(path, {}, files);
   std::vector<std::pair<std::string, fs::path>> named;
-  for (const fs::path& file : files) named.emplace_back(file.lexically_relative(path).generic_string(), file);
+  for (const fs::path& file : files)
+    named.emplace_back(file.lexically_relative(path).generic_string(), file);
   std::sort(named.begin(), named.end());
   Hasher hasher;
   for (const auto& [name, file] : named) {

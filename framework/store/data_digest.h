@@ -14,9 +14,10 @@ class DigestCache {
   /// @param file store/cache/digests.jsonl; several processes may use it at once
   explicit DigestCache(std::filesystem::path file);
 
-  /// SHA-256 of a file's content, or of a folder: the sorted relative names, sizes and contents of all files in it.
-  /// A file is read again when its path, size, modification time or inode is another, or when it was modified so
-  /// shortly before that a second change could hide behind the same time.
+  /// SHA-256 of a file's content, or of a folder: the sorted relative names, sizes and contents of
+  /// all files in it. A file is read again when its path, size, modification time or inode is
+  /// another, or when it was modified so shortly before that a second change could hide behind the
+  /// same time.
   /// @throws DataError when the path is absent, unreadable, or changes while it is read
   std::string digest(const std::filesystem::path& path);
 

@@ -31,7 +31,8 @@ std::vector<fs::path> split_path_list(std::string_view list) {
 }
 
 fs::path user_data_folder() {
-  if (const std::string data = environment("XDG_DATA_HOME"); !data.empty()) return fs::path(data) / "modeldiff";
+  if (const std::string data = environment("XDG_DATA_HOME"); !data.empty())
+    return fs::path(data) / "modeldiff";
   return fs::path(environment("HOME")) / ".local/share/modeldiff";
 }
 
@@ -49,7 +50,8 @@ fs::path DataSearch::resolve(const std::string& name) const {
   } else if (fs::path(name).is_absolute()) {
     places.emplace_back(name);
   } else {
-    for (const fs::path& root : roots_) places.push_back(fs::absolute(root / name).lexically_normal());
+    for (const fs::path& root : roots_)
+      places.push_back(fs::absolute(root / name).lexically_normal());
   }
   std::string looked_at;
   for (const fs::path& place : places) {
@@ -57,9 +59,10 @@ fs::path DataSearch::resolve(const std::string& name) const {
     if (!name.empty() && fs::exists(place, ignored)) return place;
     looked_at += fmt::format("\n  {}", place.string());
   }
-  throw DataError(fmt::format("data '{}' was not found; looked at{}\n`modeldiff data ls` names what `modeldiff data "
-                              "fetch NAME` downloads; MODELDIFF_DATA adds folders of your own, with ':' between them",
-                              name, looked_at));
+  throw DataError(fmt::format(
+      "data '{}' was not found; looked at{}\n`modeldiff data ls` names what `modeldiff data "
+      "fetch NAME` downloads; MODELDIFF_DATA adds folders of your own, with ':' between them",
+      name, looked_at));
 }
 
 }  // namespace modeldiff

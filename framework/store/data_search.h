@@ -17,12 +17,14 @@ std::vector<std::filesystem::path> split_path_list(std::string_view list);
 class DataSearch {
  public:
   explicit DataSearch(std::vector<std::filesystem::path> roots) : roots_(std::move(roots)) {}
-  /// The folders of MODELDIFF_DATA (colon separated), the user's data folder, the experiment's folder.
+  /// The folders of MODELDIFF_DATA (colon separated), the user's data folder, the experiment's
+  /// folder.
   static DataSearch from_environment(const std::filesystem::path& experiment_folder);
 
   const std::vector<std::filesystem::path>& roots() const { return roots_; }
 
-  /// The first root that holds it. An absolute path, or one that starts with ~/, is taken as it stands.
+  /// The first root that holds it. An absolute path, or one that starts with ~/, is taken as it
+  /// stands.
   /// @throws DataError with every place that was looked at and how to fetch data
   std::filesystem::path resolve(const std::string& name) const;
 

@@ -2,9 +2,10 @@
 
 #include <cstdlib>
 
-/// Places where a test may end the process as a power cut would. `MODELDIFF_FAULT=before_rename:3` raises SIGKILL the
-/// third time the place of that name is reached; without a number, the first time. The store's places, in order:
-/// after_tmp, mid_write, before_manifest, before_rename, after_rename.
+/// Places where a test may end the process as a power cut would. `MODELDIFF_FAULT=before_rename:3`
+/// raises SIGKILL the third time the place of that name is reached; without a number, the first
+/// time. The store's places, in order: after_tmp, mid_write, before_manifest, before_rename,
+/// after_rename.
 namespace modeldiff {
 
 namespace fault_detail {
@@ -16,7 +17,8 @@ void reach(const char* name);
 inline bool faults_armed() { return fault_detail::armed; }
 
 inline void fault_point(const char* name) {
-  if (fault_detail::armed) [[unlikely]] fault_detail::reach(name);
+  if (fault_detail::armed) [[unlikely]]
+    fault_detail::reach(name);
 }
 
 }  // namespace modeldiff

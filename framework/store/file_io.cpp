@@ -45,7 +45,8 @@ class Descriptor {
 /// Opens a regular file. @return its size
 std::uint64_t open_for_reading(const fs::path& path, const Descriptor& descriptor) {
   struct stat status{};
-  if (descriptor.number() < 0 || ::fstat(descriptor.number(), &status) != 0) throw_read_error(errno, path);
+  if (descriptor.number() < 0 || ::fstat(descriptor.number(), &status) != 0)
+    throw_read_error(errno, path);
   if (!S_ISREG(status.st_mode)) {
     throw DataError(fmt::format("cannot read '{}': expected a file, found {}", path.string(),
                                 S_ISDIR(status.st_mode) ? "a folder" : "something else"));
@@ -55,18 +56,25 @@ std::uint64_t open_for_reading(const fs::path& path, const Descriptor& descripto
 
 std::string advice(int error) {
   switch (error) {
-    case ENOSPC: return "free some space there, or put the store on another disk";
-    case EDQUOT: return "remove files of yours there, ask for a larger quota, or put the store on another disk";
+    case ENOSPC:
+      return "free some space there, or put the store on another disk";
+    case EDQUOT:
+      return "remove files of yours there, ask for a larger quota, or put the store on another "
+             "disk";
     case EACCES:
-    case EPERM: return "make the folder writable for this user, or put the store elsewhere";
-    case EROFS: return "put the store on a file system that can be written";
-    default: return "";
+    case EPERM:
+      return "make the folder writable for this user, or put the store elsewhere";
+    case EROFS:
+      return "put the store on a file system that can be written";
+    default:
+      return "";
   }
 }
 
 }  // namespace
 
-void throw_storage_error(int error, std::string_view action, const fs::path& path, std::uint64_t bytes) {
+void throw_storage_error(int error, std::string_view action, const fs::path& path,
+                         std::uint64_t bytes) {
   std::string text = fmt::format("cannot {} '{}': {}", action, path.string(), std::strerror(error));
   if (bytes > 0 && (error == ENOSPC || error == EDQUOT)) {
     text += fmt::format("; {} bytes are needed, {} are free", bytes, free_disk(path));
@@ -100,7 +108,8 @@ std::string read_text(const fs::path& path, std::uint64_t limit) {
   const Descriptor descriptor(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
   const std::uint64_t size = open_for_reading(path, descriptor);
   if (size > limit) {
-    throw DataError(fmt::format("cannot read '{}': expected at most {} bytes, found {}", path.string(), limit, size));
+    throw DataError(fmt::format("cannot read '{}': expected at most {} bytes, found {}",
+                                path.string(), limit, size));
   }
   std::string text(size, '\0');
   std::size_t filled = 0;
@@ -119,7 +128,8 @@ void write_text_atomically(const fs::path& path, std::string_view text) {
   static std::atomic<std::uint64_t> serial{0};
   const fs::path folder = path.has_parent_path() ? path.parent_path() : fs::path(".");
   create_folders(folder);
-  const fs::path temporary = folder / fmt::format(".{}.{}.{}", path.filename().string(), ::getpid(), serial++);
+  const fs::path temporary =
+      folder / fmt::format(".{}.{}.{}", path.filename().string(), ::getpid(), serial++);
   try {
     OutputFile file(temporary, text.size());
     file.write(text);
@@ -132,13 +142,15 @@ void write_text_atomically(const fs::path& path, std::string_view text) {
 }
 
 void append_line(const fs::path& path, std::string_view line) {
-  const Descriptor descriptor(::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666));
+  const Descriptor descriptor(
+      ::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666));
   if (descriptor.number() < 0) throw_storage_error(errno, "append to", path);
   const std::string text = std::string(line) + '\n';
   // One call, so that lines of several processes do not mix.
   const ssize_t put = ::write(descriptor.number(), text.data(), text.size());
   if (put < 0) throw_storage_error(errno, "append to", path, text.size());
-  if (static_cast<std::size_t>(put) < text.size()) throw_storage_error(ENOSPC, "append to", path, text.size());
+  if (static_cast<std::size_t>(put) < text.size())
+    throw_storage_error(ENOSPC, "append to", path, text.size());
 }
 
 OutputFile::OutputFile(fs::path path, std::uint64_t expected_bytes)
@@ -177,7 +189,8 @@ void OutputFile::flush() {
 
 void OutputFile::write_through(const std::byte* data, std::size_t bytes) {
   std::size_t done = 0;
-  // With faults armed the first half goes out by itself, so that a kill leaves a file cut in the middle.
+  // With faults armed the first half goes out by itself, so that a kill leaves a file cut in the
+  // middle.
   std::size_t stop = faults_armed() ? bytes / 2 : bytes;
   while (done < bytes) {
     if (done == stop) {

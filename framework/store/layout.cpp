@@ -17,11 +17,13 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// When a process of this machine began, in clock ticks since the machine did; nothing when there is no such process.
+/// When a process of this machine began, in clock ticks since the machine did; nothing when there
+/// is no such process.
 std::optional<std::uint64_t> start_of(long pid) {
   std::ifstream in(fmt::format("/proc/{}/stat", pid));
   const std::string line{std::istreambuf_iterator<char>(in), {}};
-  // The second field, the program's name in brackets, may hold blanks and brackets; `start` is the 22nd.
+  // The second field, the program's name in brackets, may hold blanks and brackets; `start` is the
+  // 22nd.
   std::size_t at = line.rfind(')');
   for (int field = 2; field < 22 && at != std::string::npos; ++field) at = line.find(' ', at + 1);
   if (at == std::string::npos) return std::nullopt;
@@ -43,9 +45,11 @@ std::string host_name() {
   char host[256] = "";
   ::gethostname(host, sizeof host - 1);
   std::error_code ignored;
-  const std::string space = fs::read_symlink("/proc/self/ns/pid", ignored).string();  // "pid:[4026531836]"
+  const std::string space =
+      fs::read_symlink("/proc/self/ns/pid", ignored).string();  // "pid:[4026531836]"
   std::string digits;
-  std::copy_if(space.begin(), space.end(), std::back_inserter(digits), [](unsigned char c) { return std::isdigit(c); });
+  std::copy_if(space.begin(), space.end(), std::back_inserter(digits),
+               [](unsigned char c) { return std::isdigit(c); });
   return fmt::format("{}-{}", host, digits);
 }
 
@@ -69,14 +73,16 @@ std::string temporary_name() {
 
 Owner owner_of(const std::string& temporary_name) {
   const std::size_t last = temporary_name.rfind('.');
-  const std::size_t middle = last == std::string::npos || last == 0 ? last : temporary_name.rfind('.', last - 1);
+  const std::size_t middle =
+      last == std::string::npos || last == 0 ? last : temporary_name.rfind('.', last - 1);
   if (middle == std::string::npos || middle == 0) return Owner::foreign;
   if (temporary_name.compare(0, middle, host_name()) != 0) return Owner::foreign;
   const char* const text = temporary_name.data();
   long pid = 0;
   std::uint64_t start = 0;
-  const bool named_so = std::from_chars(text + middle + 1, text + last, pid).ec == std::errc() &&
-                        std::from_chars(text + last + 1, text + temporary_name.size(), start).ec == std::errc();
+  const bool named_so =
+      std::from_chars(text + middle + 1, text + last, pid).ec == std::errc() &&
+      std::from_chars(text + last + 1, text + temporary_name.size(), start).ec == std::errc();
   if (!named_so) return Owner::foreign;
   return start_of(pid) == start ? Owner::alive : Owner::dead;
 }
@@ -84,7 +90,8 @@ Owner owner_of(const std::string& temporary_name) {
 std::uint64_t folder_bytes(const fs::path& folder) {
   std::uint64_t total = 0;
   std::error_code error;
-  for (fs::recursive_directory_iterator at(folder, error), end; !error && at != end; at.increment(error)) {
+  for (fs::recursive_directory_iterator at(folder, error), end; !error && at != end;
+       at.increment(error)) {
     std::error_code gone;
     if (!at->is_regular_file(gone)) continue;
     if (const std::uint64_t size = at->file_size(gone); !gone) total += size;

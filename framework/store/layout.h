@@ -11,12 +11,13 @@ namespace modeldiff::layout {
 inline constexpr const char* kManifest = "manifest.json";
 inline constexpr int kFormat = 1;
 
-/// Whether a text may name a file of an artifact or a run: letters, digits, '.', '_', '-', and no '.' first.
+/// Whether a text may name a file of an artifact or a run: letters, digits, '.', '_', '-', and no
+/// '.' first.
 bool is_plain_name(std::string_view name);
 
-/// "<host>.<pid>.<start>", the same for no two processes that can write to one store. The host is followed by the
-/// number of its process namespace, as containers often share their host's name, and <start> is when the process
-/// began, as numbers of processes come again.
+/// "<host>.<pid>.<start>", the same for no two processes that can write to one store. The host is
+/// followed by the number of its process namespace, as containers often share their host's name,
+/// and <start> is when the process began, as numbers of processes come again.
 const std::string& process_name();
 /// This machine's part of the name.
 std::string host_name();

@@ -16,7 +16,9 @@ namespace {
 
 namespace fs = std::filesystem;
 
-std::string text_of(const Json& value) { return value.dump(-1, ' ', false, Json::error_handler_t::replace); }
+std::string text_of(const Json& value) {
+  return value.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
 
 /// Waits until the bytes of one file or folder are on the disk.
 void sync_one(const fs::path& path) {
@@ -44,7 +46,8 @@ fs::path make_temporary_folder(const fs::path& parent) {
 
 Publication::Publication(Store store, Key key, Json description)
     : store_(std::move(store)), key_(std::move(key)), description_(std::move(description)) {
-  MODELDIFF_CHECK(description_.is_object() && description_.contains("kind") && description_.at("kind").is_string(),
+  MODELDIFF_CHECK(description_.is_object() && description_.contains("kind") &&
+                      description_.at("kind").is_string(),
                   "the description of an artifact: " + text_of(description_));
   folder_ = make_temporary_folder(store_.root() / "tmp");
   fault_point("after_tmp");
@@ -78,8 +81,10 @@ void Publication::discard() noexcept {
 
 template <typename Write>
 void Publication::add(const std::string& name, Write&& write) {
-  MODELDIFF_CHECK(!folder_.empty(), "artifact " + key_.brief() + " was published or dropped before '" + name + "'");
-  MODELDIFF_CHECK(layout::is_plain_name(name) && name != layout::kManifest, "the file name '" + name + "'");
+  MODELDIFF_CHECK(!folder_.empty(),
+                  "artifact " + key_.brief() + " was published or dropped before '" + name + "'");
+  MODELDIFF_CHECK(layout::is_plain_name(name) && name != layout::kManifest,
+                  "the file name '" + name + "'");
   MODELDIFF_CHECK(!files_.count(name), "file '" + name + "' given twice");
   try {
     files_[name] = write(folder_ / name);
@@ -97,7 +102,9 @@ void Publication::add_text(const std::string& name, std::string_view text) {
   });
 }
 
-void Publication::add_json(const std::string& name, const Json& value) { add_text(name, text_of(value) + '\n'); }
+void Publication::add_json(const std::string& name, const Json& value) {
+  add_text(name, text_of(value) + '\n');
+}
 
 void Publication::add_json_lines(const std::string& name, std::span<const Json> values) {
   add(name, [&](const fs::path& path) {
@@ -107,11 +114,13 @@ void Publication::add_json_lines(const std::string& name, std::span<const Json> 
   });
 }
 
-void Publication::add_tensors(const std::string& name, const TensorViews& tensors, const TensorMetadata& metadata) {
+void Publication::add_tensors(const std::string& name, const TensorViews& tensors,
+                              const TensorMetadata& metadata) {
   add(name, [&](const fs::path& path) { return write_safetensors(path, tensors, metadata); });
 }
 
-void Publication::add_tensors(const std::string& name, std::vector<TensorSpec> tensors, const TensorMetadata& metadata,
+void Publication::add_tensors(const std::string& name, std::vector<TensorSpec> tensors,
+                              const TensorMetadata& metadata,
                               const std::function<void(SafetensorsWriter&)>& fill) {
   add(name, [&](const fs::path& path) {
     SafetensorsWriter writer(path, std::move(tensors), metadata);
@@ -130,12 +139,16 @@ void Publication::add_file(const std::string& name, const fs::path& source) {
 }
 
 void Publication::write_manifest() {
-  MODELDIFF_CHECK(!folder_.empty(), "artifact " + key_.brief() + " was published or dropped before");
+  MODELDIFF_CHECK(!folder_.empty(),
+                  "artifact " + key_.brief() + " was published or dropped before");
   fault_point("before_manifest");
   Json files = Json::object();
-  for (const auto& [name, digest] : files_) files[name] = {{"bytes", digest.bytes}, {"sha256", digest.sha256}};
-  const Json manifest = {
-      {"description", description_}, {"files", files}, {"format", layout::kFormat}, {"key", key_.text()}};
+  for (const auto& [name, digest] : files_)
+    files[name] = {{"bytes", digest.bytes}, {"sha256", digest.sha256}};
+  const Json manifest = {{"description", description_},
+                         {"files", files},
+                         {"format", layout::kFormat},
+                         {"key", key_.text()}};
   OutputFile file(folder_ / layout::kManifest);
   file.write(manifest.dump(1, ' ', false, Json::error_handler_t::replace) + '\n');
   manifest_sha256_ = file.close().sha256;
@@ -161,7 +174,8 @@ Published Publication::commit() {
 Published Publication::publish() {
   const fs::path place = store_.object_folder(key_);
   fault_point("before_rename");
-  // A corrupt artifact in the way is moved aside; another process may put one there meanwhile, hence the bound.
+  // A corrupt artifact in the way is moved aside; another process may put one there meanwhile,
+  // hence the bound.
   for (int attempt = 0;; ++attempt) {
     int renamed = ::rename(folder_.c_str(), place.c_str());
     if (renamed != 0 && errno == ENOENT) {
@@ -180,7 +194,8 @@ Published Publication::publish() {
     try {
       const Artifact winner(key_, place);
       Published result{PublishOutcome::already_there, {}};
-      if (winner.digest() != manifest_sha256_) result = {PublishOutcome::nondeterminism, differences(winner)};
+      if (winner.digest() != manifest_sha256_)
+        result = {PublishOutcome::nondeterminism, differences(winner)};
       discard();
       if (result.outcome == PublishOutcome::nondeterminism) {
         store_.record_attempt({{"event", "nondeterminism"},
@@ -218,7 +233,8 @@ std::vector<Published> Store::commit_all(std::span<Publication> publications) co
   std::vector<Published> results;
   try {
     for (Publication& publication : publications) publication.write_manifest();
-    // One flush of the file system instead of several a file: everything must be on the disk before the first rename.
+    // One flush of the file system instead of several a file: everything must be on the disk before
+    // the first rename.
     const int descriptor = ::open(root_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (descriptor < 0) throw_storage_error(errno, "open", root_);
     const int synced = ::syncfs(descriptor);

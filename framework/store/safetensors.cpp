@@ -50,12 +50,15 @@ std::optional<DType> dtype_named(std::string_view name) {
 std::optional<std::uint64_t> byte_count(DType dtype, const std::vector<std::int64_t>& shape) {
   std::uint64_t count = size_of(dtype);
   for (const std::int64_t size : shape) {
-    if (size < 0 || __builtin_mul_overflow(count, static_cast<std::uint64_t>(size), &count)) return std::nullopt;
+    if (size < 0 || __builtin_mul_overflow(count, static_cast<std::uint64_t>(size), &count))
+      return std::nullopt;
   }
   return count;
 }
 
-std::string shape_text(const std::vector<std::int64_t>& shape) { return fmt::format("[{}]", fmt::join(shape, ", ")); }
+std::string shape_text(const std::vector<std::int64_t>& shape) {
+  return fmt::format("[{}]", fmt::join(shape, ", "));
+}
 
 /// One tensor as the header tells it, not yet believed.
 struct HeaderEntry {
@@ -65,8 +68,8 @@ struct HeaderEntry {
   bool has_offsets = false;
 };
 
-/// Reads the header in one pass: no tree is built, depth is bounded by the states, and the first thing that is not as
-/// it must be ends the parse with a sentence in `problem`.
+/// Reads the header in one pass: no tree is built, depth is bounded by the states, and the first
+/// thing that is not as it must be ends the parse with a sentence in `problem`.
 class HeaderParser final : public nlohmann::json_sax<Json> {
  public:
   std::map<std::string, HeaderEntry> entries;
@@ -75,25 +78,39 @@ class HeaderParser final : public nlohmann::json_sax<Json> {
 
   bool start_object(std::size_t) override {
     switch (state_) {
-      case State::start: state_ = State::top; return true;
-      case State::top_value: state_ = name_ == kMetadataName ? State::metadata : State::entry; return true;
-      default: return refuse("an object");
+      case State::start:
+        state_ = State::top;
+        return true;
+      case State::top_value:
+        state_ = name_ == kMetadataName ? State::metadata : State::entry;
+        return true;
+      default:
+        return refuse("an object");
     }
   }
 
   bool end_object() override {
     switch (state_) {
-      case State::entry: state_ = State::top; return check_entry();
-      case State::metadata: state_ = State::top; return true;
-      default: state_ = State::done; return true;
+      case State::entry:
+        state_ = State::top;
+        return check_entry();
+      case State::metadata:
+        state_ = State::top;
+        return true;
+      default:
+        state_ = State::done;
+        return true;
     }
   }
 
   bool key(std::string& text) override {
     switch (state_) {
-      case State::top: return open_top(text);
-      case State::entry: return open_entry_key(text);
-      default: return open_metadata_key(text);
+      case State::top:
+        return open_top(text);
+      case State::entry:
+        return open_entry_key(text);
+      default:
+        return open_metadata_key(text);
     }
   }
 
@@ -107,7 +124,8 @@ class HeaderParser final : public nlohmann::json_sax<Json> {
         entry().has_offsets = true;
         state_ = State::offsets;
         return true;
-      default: return refuse("a list");
+      default:
+        return refuse("a list");
     }
   }
 
@@ -121,7 +139,8 @@ class HeaderParser final : public nlohmann::json_sax<Json> {
       case State::shape:
         if (value >> 63) return refuse("a size past 2^63");
         if (entry().shape->size() == kMaxDimensions) {
-          return stop(fmt::format("tensor '{}' must have at most {} dimensions", name_, kMaxDimensions));
+          return stop(
+              fmt::format("tensor '{}' must have at most {} dimensions", name_, kMaxDimensions));
         }
         entry().shape->push_back(static_cast<std::int64_t>(value));
         return true;
@@ -129,7 +148,8 @@ class HeaderParser final : public nlohmann::json_sax<Json> {
         if (entry().offsets.size() == 2) return refuse("more");
         entry().offsets.push_back(value);
         return true;
-      default: return refuse(fmt::format("the number {}", value));
+      default:
+        return refuse(fmt::format("the number {}", value));
     }
   }
 
@@ -143,14 +163,19 @@ class HeaderParser final : public nlohmann::json_sax<Json> {
         metadata[metadata_key_] = text;
         state_ = State::metadata;
         return true;
-      default: return refuse(fmt::format("the text '{}'", text.substr(0, 40)));
+      default:
+        return refuse(fmt::format("the text '{}'", text.substr(0, 40)));
     }
   }
 
   bool null() override { return refuse("null"); }
   bool boolean(bool value) override { return refuse(value ? "true" : "false"); }
-  bool number_integer(number_integer_t value) override { return refuse(fmt::format("the number {}", value)); }
-  bool number_float(number_float_t, const std::string& text) override { return refuse("the number " + text); }
+  bool number_integer(number_integer_t value) override {
+    return refuse(fmt::format("the number {}", value));
+  }
+  bool number_float(number_float_t, const std::string& text) override {
+    return refuse("the number " + text);
+  }
   bool binary(binary_t&) override { return refuse("binary data"); }
   bool parse_error(std::size_t position, const std::string&, const Json::exception&) override {
     return stop(fmt::format("the header must be JSON, found a mistake at byte {} of it", position));
@@ -181,23 +206,30 @@ class HeaderParser final : public nlohmann::json_sax<Json> {
 
   bool refuse(const std::string& found) {
     switch (state_) {
-      case State::start: return stop("the header must be a JSON object, found " + found);
-      case State::top_value: return stop(fmt::format("the entry '{}' must be an object, found {}", name_, found));
-      case State::dtype_value: return stop(fmt::format("dtype of '{}' must be a text, found {}", name_, found));
+      case State::start:
+        return stop("the header must be a JSON object, found " + found);
+      case State::top_value:
+        return stop(fmt::format("the entry '{}' must be an object, found {}", name_, found));
+      case State::dtype_value:
+        return stop(fmt::format("dtype of '{}' must be a text, found {}", name_, found));
       case State::shape_value:
-      case State::shape: return stop(fmt::format("shape of '{}' must be a list of sizes, found {}", name_, found));
+      case State::shape:
+        return stop(fmt::format("shape of '{}' must be a list of sizes, found {}", name_, found));
       case State::offsets_value:
-      case State::offsets: return stop(fmt::format("data_offsets of '{}' must be 2 numbers, found {}", name_, found));
+      case State::offsets:
+        return stop(fmt::format("data_offsets of '{}' must be 2 numbers, found {}", name_, found));
       case State::metadata_value:
         return stop(fmt::format("metadata '{}' must be a text, found {}", metadata_key_, found));
-      default: return stop("the header must be a JSON object, found more after its end");
+      default:
+        return stop("the header must be a JSON object, found more after its end");
     }
   }
 
   bool open_top(const std::string& text) {
     name_ = text;
     state_ = State::top_value;
-    const bool is_new = text == kMetadataName ? !std::exchange(has_metadata_, true) : entries.try_emplace(text).second;
+    const bool is_new = text == kMetadataName ? !std::exchange(has_metadata_, true)
+                                              : entries.try_emplace(text).second;
     return is_new || stop(fmt::format("the name '{}' must stand once, found it twice", text));
   }
 
@@ -205,7 +237,8 @@ class HeaderParser final : public nlohmann::json_sax<Json> {
     const HeaderEntry& at = entry();
     const bool again = (text == "dtype" && at.dtype) || (text == "shape" && at.shape) ||
                        (text == "data_offsets" && at.has_offsets);
-    if (again) return stop(fmt::format("the key '{}' of '{}' must stand once, found it twice", text, name_));
+    if (again)
+      return stop(fmt::format("the key '{}' of '{}' must stand once, found it twice", text, name_));
     if (text == "dtype") {
       state_ = State::dtype_value;
     } else if (text == "shape") {
@@ -213,7 +246,8 @@ class HeaderParser final : public nlohmann::json_sax<Json> {
     } else if (text == "data_offsets") {
       state_ = State::offsets_value;
     } else {
-      return stop(fmt::format("the keys of '{}' must be dtype, shape and data_offsets, found '{}'", name_, text));
+      return stop(fmt::format("the keys of '{}' must be dtype, shape and data_offsets, found '{}'",
+                              name_, text));
     }
     return true;
   }
@@ -221,7 +255,8 @@ class HeaderParser final : public nlohmann::json_sax<Json> {
   bool open_metadata_key(const std::string& text) {
     metadata_key_ = text;
     state_ = State::metadata_value;
-    if (metadata.count(text)) return stop(fmt::format("the metadata '{}' must stand once, found it twice", text));
+    if (metadata.count(text))
+      return stop(fmt::format("the metadata '{}' must stand once, found it twice", text));
     return true;
   }
 
@@ -230,7 +265,8 @@ class HeaderParser final : public nlohmann::json_sax<Json> {
     if (!at.dtype) return stop(fmt::format("tensor '{}' must have a dtype, found none", name_));
     if (!at.shape) return stop(fmt::format("tensor '{}' must have a shape, found none", name_));
     if (at.offsets.size() != 2) {
-      return stop(fmt::format("data_offsets of '{}' must be 2 numbers, found {}", name_, at.offsets.size()));
+      return stop(fmt::format("data_offsets of '{}' must be 2 numbers, found {}", name_,
+                              at.offsets.size()));
     }
     return true;
   }
@@ -248,47 +284,55 @@ class HeaderParser final : public nlohmann::json_sax<Json> {
 /// The header's text, within the file.
 std::string_view header_text(std::span<const std::byte> file, const std::string& path) {
   if (file.size() < kLengthBytes) {
-    refuse_file(path, fmt::format("expected at least {} bytes, found {}", kLengthBytes, file.size()));
+    refuse_file(path,
+                fmt::format("expected at least {} bytes, found {}", kLengthBytes, file.size()));
   }
   std::uint64_t length = 0;
-  for (std::size_t i = 0; i < kLengthBytes; ++i) length |= std::to_integer<std::uint64_t>(file[i]) << (8 * i);
+  for (std::size_t i = 0; i < kLengthBytes; ++i)
+    length |= std::to_integer<std::uint64_t>(file[i]) << (8 * i);
   if (length > kMaxHeaderBytes) {
-    refuse_file(path,
-                fmt::format("the header must be at most {} bytes, found a length of {}", kMaxHeaderBytes, length));
+    refuse_file(path, fmt::format("the header must be at most {} bytes, found a length of {}",
+                                  kMaxHeaderBytes, length));
   }
   if (length > file.size() - kLengthBytes) {
-    refuse_file(path, fmt::format("the header says that it is {} bytes long, found {} after its length", length,
-                                  file.size() - kLengthBytes));
+    refuse_file(path,
+                fmt::format("the header says that it is {} bytes long, found {} after its length",
+                            length, file.size() - kLengthBytes));
   }
-  return {reinterpret_cast<const char*>(file.data()) + kLengthBytes, static_cast<std::size_t>(length)};
+  return {reinterpret_cast<const char*>(file.data()) + kLengthBytes,
+          static_cast<std::size_t>(length)};
 }
 
 /// @param data the bytes after the header
-TensorView checked_view(const std::string& name, HeaderEntry& entry, std::span<const std::byte> data,
-                        const std::string& path) {
+TensorView checked_view(const std::string& name, HeaderEntry& entry,
+                        std::span<const std::byte> data, const std::string& path) {
   const std::optional<DType> dtype = dtype_named(*entry.dtype);
   if (!dtype) {
     std::vector<std::string_view> names;
     for (const DTypeEntry& known : kDTypes) names.push_back(known.name);
-    refuse_file(path, fmt::format("dtype of '{}' must be one of {}, found '{}'", name, fmt::join(names, ", "),
-                                  entry.dtype->substr(0, 40)));
+    refuse_file(path, fmt::format("dtype of '{}' must be one of {}, found '{}'", name,
+                                  fmt::join(names, ", "), entry.dtype->substr(0, 40)));
   }
   const std::uint64_t begin = entry.offsets[0], end = entry.offsets[1];
   if (begin > end || end > data.size()) {
-    refuse_file(path, fmt::format("the bytes of '{}' must lie within the {} bytes of data, found {} to {}", name,
-                                  data.size(), begin, end));
+    refuse_file(
+        path, fmt::format("the bytes of '{}' must lie within the {} bytes of data, found {} to {}",
+                          name, data.size(), begin, end));
   }
   const std::optional<std::uint64_t> expected = byte_count(*dtype, *entry.shape);
   if (!expected || *expected != end - begin) {
-    refuse_file(path, fmt::format("tensor '{}' of {} {} must have {} bytes, found {}", name, *entry.dtype,
-                                  shape_text(*entry.shape), expected ? std::to_string(*expected) : "more than 2^64",
-                                  end - begin));
+    refuse_file(path,
+                fmt::format("tensor '{}' of {} {} must have {} bytes, found {}", name, *entry.dtype,
+                            shape_text(*entry.shape),
+                            expected ? std::to_string(*expected) : "more than 2^64", end - begin));
   }
-  return {*dtype, std::move(*entry.shape), data.data() + begin, static_cast<std::size_t>(end - begin), nullptr};
+  return {*dtype, std::move(*entry.shape), data.data() + begin,
+          static_cast<std::size_t>(end - begin), nullptr};
 }
 
 /// The tensors must follow one another from the first byte of data to the last.
-void check_layout(const TensorViews& tensors, std::span<const std::byte> data, const std::string& path) {
+void check_layout(const TensorViews& tensors, std::span<const std::byte> data,
+                  const std::string& path) {
   std::vector<std::pair<const std::string*, const TensorView*>> by_place;
   for (const auto& [name, view] : tensors) by_place.emplace_back(&name, &view);
   std::sort(by_place.begin(), by_place.end(), [](const auto& a, const auto& b) {
@@ -298,13 +342,15 @@ void check_layout(const TensorViews& tensors, std::span<const std::byte> data, c
   for (const auto& [name, view] : by_place) {
     const std::size_t begin = static_cast<std::size_t>(view->data - data.data());
     if (begin != reached) {
-      refuse_file(path, fmt::format("the bytes of '{}' must start at {}, where those before end; found {}", *name,
-                                    reached, begin));
+      refuse_file(
+          path, fmt::format("the bytes of '{}' must start at {}, where those before end; found {}",
+                            *name, reached, begin));
     }
     reached += view->bytes;
   }
   if (reached != data.size()) {
-    refuse_file(path, fmt::format("the tensors must fill the {} bytes of data, found {}", data.size(), reached));
+    refuse_file(path, fmt::format("the tensors must fill the {} bytes of data, found {}",
+                                  data.size(), reached));
   }
 }
 
@@ -314,7 +360,8 @@ std::string_view name_of(DType dtype) { return kDTypes[static_cast<std::size_t>(
 
 std::size_t size_of(DType dtype) { return kDTypes[static_cast<std::size_t>(dtype)].bytes; }
 
-TensorView view_of(DType dtype, std::vector<std::int64_t> shape, const void* data, std::size_t bytes) {
+TensorView view_of(DType dtype, std::vector<std::int64_t> shape, const void* data,
+                   std::size_t bytes) {
   const std::optional<std::uint64_t> expected = byte_count(dtype, shape);
   MODELDIFF_CHECK(expected && *expected == bytes,
                   fmt::format("{} {} given as {} bytes", name_of(dtype), shape_text(shape), bytes));
@@ -331,7 +378,8 @@ SafetensorsWriter::SafetensorsWriter(std::filesystem::path path, std::vector<Ten
   Json header = Json::object();
   if (!metadata.empty()) header[kMetadataName] = metadata;
   for (const TensorSpec& tensor : tensors_) {
-    MODELDIFF_CHECK(!tensor.name.empty() && tensor.name != kMetadataName, "tensor name '" + tensor.name + "'");
+    MODELDIFF_CHECK(!tensor.name.empty() && tensor.name != kMetadataName,
+                    "tensor name '" + tensor.name + "'");
     MODELDIFF_CHECK(!header.contains(tensor.name), "tensor '" + tensor.name + "' given twice");
     const std::optional<std::uint64_t> bytes = byte_count(tensor.dtype, tensor.shape);
     MODELDIFF_CHECK(bytes, "tensor '" + tensor.name + "' of shape " + shape_text(tensor.shape));
@@ -345,7 +393,8 @@ SafetensorsWriter::SafetensorsWriter(std::filesystem::path path, std::vector<Ten
   MODELDIFF_CHECK(text.size() <= kMaxHeaderBytes, fmt::format("a header of {} bytes", text.size()));
 
   std::array<char, kLengthBytes> length{};
-  for (std::size_t i = 0; i < kLengthBytes; ++i) length[i] = static_cast<char>(text.size() >> (8 * i));
+  for (std::size_t i = 0; i < kLengthBytes; ++i)
+    length[i] = static_cast<char>(text.size() >> (8 * i));
   file_ = std::make_unique<OutputFile>(std::move(path), kLengthBytes + text.size() + data_bytes_);
   file_->write(length.data(), length.size());
   file_->write(text);
@@ -359,7 +408,8 @@ void SafetensorsWriter::write(const void* data, std::size_t bytes) {
 }
 
 FileDigest SafetensorsWriter::finish() {
-  MODELDIFF_CHECK(written_ == data_bytes_, fmt::format("{} of {} bytes were written", written_, data_bytes_));
+  MODELDIFF_CHECK(written_ == data_bytes_,
+                  fmt::format("{} of {} bytes were written", written_, data_bytes_));
   return file_->close();
 }
 
@@ -382,7 +432,8 @@ SafetensorsIndex parse_safetensors(std::span<const std::byte> file, const std::s
   const std::span<const std::byte> data = file.subspan(kLengthBytes + header.size());
   SafetensorsIndex index;
   index.metadata = std::move(parser.metadata);
-  for (auto& [name, entry] : parser.entries) index.tensors.emplace(name, checked_view(name, entry, data, path));
+  for (auto& [name, entry] : parser.entries)
+    index.tensors.emplace(name, checked_view(name, entry, data, path));
   check_layout(index.tensors, data, path);
   return index;
 }

@@ -37,7 +37,8 @@ std::vector<fs::path> entries_of(const fs::path& folder) {
 
 /// Every text within the value that is a key, as an entry or as a name of one.
 void collect_keys(const Json& value, std::set<std::string>& keys) {
-  if (value.is_string() && Key::is_key(value.get_ref<const std::string&>())) keys.insert(value.get<std::string>());
+  if (value.is_string() && Key::is_key(value.get_ref<const std::string&>()))
+    keys.insert(value.get<std::string>());
   if (value.is_object()) {
     for (const auto& [name, item] : value.items()) {
       if (Key::is_key(name)) keys.insert(name);
@@ -51,7 +52,8 @@ void collect_keys(const Json& value, std::set<std::string>& keys) {
 std::set<std::string> keys_of_plan(const fs::path& plan) {
   const Json value = Json::parse(read_text(plan), nullptr, /*allow_exceptions=*/false);
   if (value.is_discarded()) {
-    throw DataError(fmt::format("'{}' is not JSON, so what it needs is unknown; nothing was removed", plan.string()));
+    throw DataError(fmt::format(
+        "'{}' is not JSON, so what it needs is unknown; nothing was removed", plan.string()));
   }
   std::set<std::string> keys;
   collect_keys(value, keys);
@@ -102,18 +104,21 @@ Key Key::of(const Json& identity) { return Key(sha256(canonical_text(identity)))
 
 Key Key::parse(const std::string& text) {
   if (!is_key(text)) {
-    throw DataError(fmt::format("an artifact's key must be {} lower-case hexadecimal digits, found '{}'", kKeyDigits,
-                                text.substr(0, 2 * kKeyDigits)));
+    throw DataError(
+        fmt::format("an artifact's key must be {} lower-case hexadecimal digits, found '{}'",
+                    kKeyDigits, text.substr(0, 2 * kKeyDigits)));
   }
   return Key(text);
 }
 
 bool Key::is_key(std::string_view text) {
-  return text.size() == kKeyDigits && text.find_first_not_of("0123456789abcdef") == std::string_view::npos;
+  return text.size() == kKeyDigits &&
+         text.find_first_not_of("0123456789abcdef") == std::string_view::npos;
 }
 
 Store::Store(fs::path root) : root_(fs::absolute(root)) {
-  for (const char* part : {"objects", "tmp", "attempts", "runs", "cache"}) create_folders(root_ / part);
+  for (const char* part : {"objects", "tmp", "attempts", "runs", "cache"})
+    create_folders(root_ / part);
   for (const fs::path& folder : entries_of(root_ / "tmp")) {
     if (layout::owner_of(folder.filename().string()) == layout::Owner::dead) remove_quietly(folder);
   }
@@ -125,8 +130,11 @@ fs::path Store::object_folder(const Key& key) const {
 
 fs::path Store::run_folder(const std::string& experiment) const {
   if (!layout::is_plain_name(experiment)) {
-    throw ConfigError("experiment", fmt::format("must be letters, digits, '.', '_' and '-', and start with none of "
-                                                "'.', to name a folder; found '{}'", experiment));
+    throw ConfigError(
+        "experiment",
+        fmt::format("must be letters, digits, '.', '_' and '-', and start with none of "
+                    "'.', to name a folder; found '{}'",
+                    experiment));
   }
   const fs::path folder = root_ / "runs" / experiment;
   create_folders(folder);
@@ -151,7 +159,8 @@ bool Store::contains(const Key& key) const {
 Artifact Store::open(const Key& key) const {
   const fs::path folder = object_folder(key);
   if (!fs::exists(folder)) {
-    throw DataError(fmt::format("the store has no artifact {}: '{}' does not exist", key.brief(), folder.string()));
+    throw DataError(fmt::format("the store has no artifact {}: '{}' does not exist", key.brief(),
+                                folder.string()));
   }
   return Artifact(key, folder);
 }
@@ -161,11 +170,15 @@ std::optional<fs::path> Store::quarantine(const Key& key, const std::string& rea
   for (int n = 0;; ++n) {
     const fs::path aside = quarantine_folder() / fmt::format("{}.{}", key.text(), n);
     if (::rename(object_folder(key).c_str(), aside.c_str()) == 0) {
-      record_attempt({{"event", "quarantine"}, {"key", key.text()}, {"reason", reason}, {"moved_to", aside.string()}});
+      record_attempt({{"event", "quarantine"},
+                      {"key", key.text()},
+                      {"reason", reason},
+                      {"moved_to", aside.string()}});
       return aside;
     }
     if (errno == ENOENT) return std::nullopt;
-    if (errno != ENOTEMPTY && errno != EEXIST) throw_storage_error(errno, "move a corrupt artifact to", aside);
+    if (errno != ENOTEMPTY && errno != EEXIST)
+      throw_storage_error(errno, "move a corrupt artifact to", aside);
   }
 }
 
@@ -183,7 +196,8 @@ std::vector<Json> Store::attempts() const {
     const std::string text = read_text(path);
     for (std::size_t start = 0; start < text.size();) {
       const std::size_t end = std::min(text.find('\n', start), text.size());
-      Json line = Json::parse(text.begin() + start, text.begin() + end, nullptr, /*allow_exceptions=*/false);
+      Json line = Json::parse(text.begin() + start, text.begin() + end, nullptr,
+                              /*allow_exceptions=*/false);
       if (line.is_object()) lines.push_back(std::move(line));
       start = end + 1;
     }
@@ -195,7 +209,8 @@ std::vector<Key> Store::keys() const {
   std::vector<Key> keys;
   for (const fs::path& shard : entries_of(root_ / "objects")) {
     for (const fs::path& folder : entries_of(shard)) {
-      if (Key::is_key(folder.filename().string())) keys.push_back(Key::parse(folder.filename().string()));
+      if (Key::is_key(folder.filename().string()))
+        keys.push_back(Key::parse(folder.filename().string()));
     }
   }
   return keys;
@@ -224,7 +239,8 @@ std::map<std::string, KindUsage> Store::usage() const {
   return usage;
 }
 
-std::vector<StoreProblem> Store::verify_all(const std::function<void(std::int64_t, std::int64_t)>& progress) const {
+std::vector<StoreProblem> Store::verify_all(
+    const std::function<void(std::int64_t, std::int64_t)>& progress) const {
   const std::vector<Key> all = keys();
   std::vector<StoreProblem> problems;
   for (std::size_t i = 0; i < all.size(); ++i) {
@@ -271,8 +287,9 @@ GcReport Store::gc(const GcOptions& options) const {
   };
   for (const fs::path& folder : entries_of(root_ / "tmp")) {
     const layout::Owner owner = layout::owner_of(folder.filename().string());
-    const bool left = owner == layout::Owner::dead ||
-                      (owner == layout::Owner::foreign && is_older_than(folder, options.foreign_tmp_age));
+    const bool left =
+        owner == layout::Owner::dead ||
+        (owner == layout::Owner::foreign && is_older_than(folder, options.foreign_tmp_age));
     if (left) sweep(folder, report.temporary_folders);
   }
   for (const fs::path& folder : entries_of(quarantine_folder())) sweep(folder, report.quarantined);

@@ -21,12 +21,13 @@
 ///   tmp/<host>.<pid>.<nonce>/    artifacts in the making; those of dead processes are swept
 ///   quarantine/<key>.<n>/        artifacts found corrupt
 ///   attempts/<process>.jsonl     timings and failures; no part of any artifact
-///   runs/<experiment>/           resolved.yaml, plan.json, report; plan.json names the keys that gc keeps
-///   cache/                       what can be computed again
+///   runs/<experiment>/           resolved.yaml, plan.json, report; plan.json names the keys that
+///   gc keeps cache/                       what can be computed again
 ///
-/// An artifact is published by renaming a finished folder to its place. So what is visible is complete, a second
-/// publisher loses and compares, and there are no locks, no marks of unfinished work and no database. Artifacts hold
-/// nothing of time, host or order: the same work gives the same bytes.
+/// An artifact is published by renaming a finished folder to its place. So what is visible is
+/// complete, a second publisher loses and compares, and there are no locks, no marks of unfinished
+/// work and no database. Artifacts hold nothing of time, host or order: the same work gives the
+/// same bytes.
 namespace modeldiff {
 
 /// The name of an artifact: 64 hexadecimal digits.
@@ -95,8 +96,8 @@ class Artifact {
 
 enum class PublishOutcome {
   published,
-  already_there,    // with the same content; ours was dropped
-  nondeterminism,   // with other content; theirs was kept, ours dropped, an attempts line written
+  already_there,   // with the same content; ours was dropped
+  nondeterminism,  // with other content; theirs was kept, ours dropped, an attempts line written
 };
 
 struct Published {
@@ -139,7 +140,8 @@ struct GcReport {
   std::uint64_t bytes = 0;
 };
 
-/// A plan that a process is at work on: until it is let go, or its process ends, gc keeps what it names.
+/// A plan that a process is at work on: until it is let go, or its process ends, gc keeps what it
+/// names.
 class PlanInUse {
  public:
   PlanInUse(PlanInUse&& other) noexcept : file_(std::exchange(other.file_, {})) {}
@@ -159,7 +161,8 @@ class Publication;
 /// Any number of processes and machines may use one store at once.
 class Store {
  public:
-  /// Makes the folder where there is none, and sweeps what dead processes of this machine left in tmp/.
+  /// Makes the folder where there is none, and sweeps what dead processes of this machine left in
+  /// tmp/.
   explicit Store(std::filesystem::path root);
 
   const std::filesystem::path& root() const { return root_; }
@@ -181,7 +184,8 @@ class Store {
   /// Publishes all with one flush of the file system. @return one result for each, in their order
   std::vector<Published> commit_all(std::span<Publication> publications) const;
 
-  /// Moves a corrupt artifact aside, so that it counts as missing. @return where it is now; nothing when it was gone
+  /// Moves a corrupt artifact aside, so that it counts as missing. @return where it is now; nothing
+  /// when it was gone
   std::optional<std::filesystem::path> quarantine(const Key& key, const std::string& reason) const;
 
   /// Adds a line to this process's attempts file; `time`, `host` and `pid` are filled in.
@@ -193,9 +197,10 @@ class Store {
   std::vector<ArtifactSummary> list() const;
   std::map<std::string, KindUsage> usage() const;
   /// Reads every byte of every artifact. @param progress (done, total), may be empty
-  std::vector<StoreProblem> verify_all(const std::function<void(std::int64_t, std::int64_t)>& progress = {}) const;
-  /// Removes artifacts whose key stands in no runs/*/plan.json and no plan in use, quarantined ones and dead temporary
-  /// folders.
+  std::vector<StoreProblem> verify_all(
+      const std::function<void(std::int64_t, std::int64_t)>& progress = {}) const;
+  /// Removes artifacts whose key stands in no runs/*/plan.json and no plan in use, quarantined ones
+  /// and dead temporary folders.
   /// @throws DataError when a plan cannot be read: then nothing is removed
   GcReport gc(const GcOptions& options = {}) const;
 
@@ -203,8 +208,8 @@ class Store {
   std::filesystem::path root_;
 };
 
-/// An artifact in the making: a temporary folder that commit makes visible. It is removed when it is let go before
-/// that, or when anything fails. File names are letters, digits, '.', '_' and '-'.
+/// An artifact in the making: a temporary folder that commit makes visible. It is removed when it
+/// is let go before that, or when anything fails. File names are letters, digits, '.', '_' and '-'.
 class Publication {
  public:
   Publication(Publication&& other) noexcept;
@@ -217,9 +222,11 @@ class Publication {
   /// Keys sorted, shortest numbers. JSON has no infinities: what is not finite is written as null.
   void add_json(const std::string& name, const Json& value);
   void add_json_lines(const std::string& name, std::span<const Json> values);
-  void add_tensors(const std::string& name, const TensorViews& tensors, const TensorMetadata& metadata = {});
+  void add_tensors(const std::string& name, const TensorViews& tensors,
+                   const TensorMetadata& metadata = {});
   /// For what is larger than memory: `fill` gives all bytes to the writer, in the writer's order.
-  void add_tensors(const std::string& name, std::vector<TensorSpec> tensors, const TensorMetadata& metadata,
+  void add_tensors(const std::string& name, std::vector<TensorSpec> tensors,
+                   const TensorMetadata& metadata,
                    const std::function<void(SafetensorsWriter&)>& fill);
   /// Copies a file.
   void add_file(const std::string& name, const std::filesystem::path& source);

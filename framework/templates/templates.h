@@ -5,8 +5,8 @@
 
 namespace modeldiff {
 
-/// A file of a new plugin. In its text and name stand `my_plugin` and `MyPlugin` for the plugin's name, `my_kind` for
-/// its kind and `my_prefix` for where modeldiff is installed.
+/// A file of a new plugin. In its text and name stand `my_plugin` and `MyPlugin` for the plugin's
+/// name, `my_kind` for its kind and `my_prefix` for where modeldiff is installed.
 struct TemplateFile {
   /// A kind of plugin, or "common" for all of them.
   std::string_view folder;

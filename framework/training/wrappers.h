@@ -5,18 +5,20 @@
 #include "modeldiff/dataset.h"
 #include "modeldiff/dataset_params.h"
 
-/// What an experiment does to a data set after its plugin has loaded it. Class names, groups and marks travel with the
-/// examples.
+/// What an experiment does to a data set after its plugin has loaded it. Class names, groups and
+/// marks travel with the examples.
 namespace modeldiff {
 
-/// Does what `params` ask for, in the order split, subset, relabel, plant: a mark is put on clean examples of the part
-/// that is trained on. Tensors of `data` are not written to.
+/// Does what `params` ask for, in the order split, subset, relabel, plant: a mark is put on clean
+/// examples of the part that is trained on. Tensors of `data` are not written to.
 /// @param seed of the experiment; each wrapper draws from (seed, its role, its own seed)
-/// @throws ConfigError with a path relative to the data set, such as "plant.class", for an unknown class, a class with
+/// @throws ConfigError with a path relative to the data set, such as "plant.class", for an unknown
+/// class, a class with
 ///         too few examples, a draw that leaves or marks nothing, or a mark outside of the image
 Dataset apply_wrappers(Dataset data, const DatasetParams& params, std::uint64_t seed);
 
-/// Names of the groups that `relabel` makes, alone or after "GROUP, " of a data set that has groups already.
+/// Names of the groups that `relabel` makes, alone or after "GROUP, " of a data set that has groups
+/// already.
 inline constexpr const char* kKeptLabel = "kept";
 inline constexpr const char* kRelabelledFrom = "relabelled from ";
 

@@ -38,7 +38,8 @@ struct Pipe {
   Pipe() {
     int ends[2];
     if (::pipe2(ends, O_CLOEXEC) != 0) {
-      throw StorageError(fmt::format("no pipe to a worker could be made: {}", std::strerror(errno)));
+      throw StorageError(
+          fmt::format("no pipe to a worker could be made: {}", std::strerror(errno)));
     }
     read_end = ends[0];
     write_end = ends[1];
@@ -108,8 +109,8 @@ void WorkerPool::start_worker() {
   environment.push_back(nullptr);
 
   auto worker = std::make_unique<Worker>();
-  const int error =
-      ::posix_spawn(&worker->pid, options_.command.front().c_str(), &actions, nullptr, arguments.data(), environment.data());
+  const int error = ::posix_spawn(&worker->pid, options_.command.front().c_str(), &actions, nullptr,
+                                  arguments.data(), environment.data());
   posix_spawn_file_actions_destroy(&actions);
   ::close(to.read_end);
   ::close(from.write_end);
@@ -117,7 +118,8 @@ void WorkerPool::start_worker() {
   worker->from = from.read_end;
   if (error != 0) {
     worker->gone = true;
-    throw StorageError(fmt::format("the worker '{}' cannot be started: {}", options_.command.front(), std::strerror(error)));
+    throw StorageError(fmt::format("the worker '{}' cannot be started: {}",
+                                   options_.command.front(), std::strerror(error)));
   }
   ::fcntl(worker->from, F_SETFL, O_NONBLOCK);
   workers_.push_back(std::move(worker));
@@ -129,10 +131,12 @@ std::vector<std::size_t> WorkerPool::take_batch() {
   std::size_t alike = 0;
   for (const std::size_t cell : ready_) alike += cells_[cell].group == group;
   const double seconds = group_seconds_[group];
-  const std::size_t wanted =
-      seconds > 0 ? static_cast<std::size_t>(std::clamp(kBatchSeconds / seconds, 1.0, double{kLargestBatch})) : kFirstBatch;
+  const std::size_t wanted = seconds > 0 ? static_cast<std::size_t>(std::clamp(
+                                               kBatchSeconds / seconds, 1.0, double{kLargestBatch}))
+                                         : kFirstBatch;
   // Never more than a fair share, so that no worker waits for another's batch.
-  const std::size_t share = (alike + static_cast<std::size_t>(options_.workers) - 1) / static_cast<std::size_t>(options_.workers);
+  const std::size_t share = (alike + static_cast<std::size_t>(options_.workers) - 1) /
+                            static_cast<std::size_t>(options_.workers);
   const std::size_t size = std::max<std::size_t>(1, std::min(wanted, share));
 
   std::vector<std::size_t> batch;
@@ -151,13 +155,15 @@ std::vector<std::size_t> WorkerPool::take_batch() {
   return batch;
 }
 
-/// What another process made meanwhile is settled instead of handed out, and may make other cells ready.
+/// What another process made meanwhile is settled instead of handed out, and may make other cells
+/// ready.
 std::vector<std::size_t> WorkerPool::take_batch_to_make() {
   while (true) {
     std::vector<std::size_t> batch = take_batch();
     if (batch.empty() || !options_.made_elsewhere) return batch;
-    const auto found = std::stable_partition(batch.begin(), batch.end(),
-                                             [&](std::size_t cell) { return !options_.made_elsewhere(cell); });
+    const auto found = std::stable_partition(batch.begin(), batch.end(), [&](std::size_t cell) {
+      return !options_.made_elsewhere(cell);
+    });
     for (auto at = found; at != batch.end(); ++at) {
       ++result_.found;
       settle(*at);
@@ -173,7 +179,8 @@ void WorkerPool::assign(Worker& worker) {
   if (batch.empty()) return;
   worker.batch.assign(batch.begin(), batch.end());
   worker.started = Clock::now();
-  write_line(worker.to, {{"do", batch}});  // a worker that has gone is noticed when its output closes
+  write_line(worker.to,
+             {{"do", batch}});  // a worker that has gone is noticed when its output closes
 }
 
 void WorkerPool::settle(std::size_t cell) {
@@ -212,12 +219,16 @@ void WorkerPool::handle(Worker& worker, const Json& message) {
     return;
   }
   if (message.contains("progress")) {
-    on_event_({PoolEvent::Kind::progress, message.at("cell").get<std::size_t>(), message.at("progress").get<double>(), 0,
-               message.value("what", "")});
+    on_event_({PoolEvent::Kind::progress, message.at("cell").get<std::size_t>(),
+               message.at("progress").get<double>(), 0, message.value("what", "")});
     return;
   }
   const bool done = message.contains("done");
-  const std::size_t cell = message.at(done ? "done" : message.contains("failed") ? "failed" : "stopped").get<std::size_t>();
+  const std::size_t cell =
+      message.at(done                         ? "done"
+                 : message.contains("failed") ? "failed"
+                                              : "stopped")
+          .get<std::size_t>();
   std::erase(worker.batch, cell);
   worker.started = Clock::now();
   if (done) {
@@ -229,8 +240,8 @@ void WorkerPool::handle(Worker& worker, const Json& message) {
     settle(cell);
     on_event_({PoolEvent::Kind::done, cell, 1, seconds, message.value("outcome", "")});
   } else if (message.contains("failed")) {
-    fail({cell, message.value("kind", "internal"), message.value("message", ""), message.value("path", ""),
-          attempts_[cell] + 1});
+    fail({cell, message.value("kind", "internal"), message.value("message", ""),
+          message.value("path", ""), attempts_[cell] + 1});
   } else {
     ready_.insert(cell);
   }
@@ -286,7 +297,8 @@ void WorkerPool::reap_lost() {
 
 bool WorkerPool::work_left() const {
   if (!ready_.empty()) return true;
-  return std::any_of(workers_.begin(), workers_.end(), [](const auto& worker) { return !worker->batch.empty(); });
+  return std::any_of(workers_.begin(), workers_.end(),
+                     [](const auto& worker) { return !worker->batch.empty(); });
 }
 
 PoolResult WorkerPool::run(const std::function<void(const PoolEvent&)>& on_event,
@@ -300,11 +312,13 @@ PoolResult WorkerPool::run(const std::function<void(const PoolEvent&)>& on_event
       break;
     }
     if (failed_starts_ >= 3) {
-      throw PluginError(fmt::format("workers end before they are ready; start one by hand to see why: {}",
-                                    fmt::join(options_.command, " ")));
+      throw PluginError(
+          fmt::format("workers end before they are ready; start one by hand to see why: {}",
+                      fmt::join(options_.command, " ")));
     }
     reap_lost();
-    const std::size_t wanted = std::min(static_cast<std::size_t>(options_.workers), workers_.size() + ready_.size());
+    const std::size_t wanted =
+        std::min(static_cast<std::size_t>(options_.workers), workers_.size() + ready_.size());
     while (workers_.size() < wanted) start_worker();
     for (const auto& worker : workers_) {
       if (worker->ready && worker->batch.empty()) assign(*worker);
@@ -320,7 +334,8 @@ PoolResult WorkerPool::run(const std::function<void(const PoolEvent&)>& on_event
   for (const auto& worker : workers_) {
     if (!worker->gone) write_line(worker->to, {{"stop", true}});
   }
-  // Closing its input ends an idle worker; a busy one gives up its cell at the next step, or is killed.
+  // Closing its input ends an idle worker; a busy one gives up its cell at the next step, or is
+  // killed.
   const auto patience = Clock::now() + std::chrono::seconds(10);
   for (const auto& worker : workers_) {
     if (worker->gone) continue;

@@ -32,15 +32,17 @@ struct PoolOptions {
   int workers = 1;
   std::chrono::duration<double> cell_limit = std::chrono::hours(1);
   bool stop_on_failure = false;
-  /// Asked before a cell is handed out: whether another process has made it meanwhile. May be empty.
+  /// Asked before a cell is handed out: whether another process has made it meanwhile. May be
+  /// empty.
   std::function<bool(std::size_t)> made_elsewhere;
 };
 
 struct CellFailure {
   std::size_t cell = 0;
-  std::string kind;     // "config", "data", "plugin", "numerical", "storage", "crash", "hang", "internal"
+  std::string
+      kind;  // "config", "data", "plugin", "numerical", "storage", "crash", "hang", "internal"
   std::string message;
-  std::string path;     // key path in the experiment, when the file is to mend
+  std::string path;  // key path in the experiment, when the file is to mend
   int attempts = 1;
 };
 
@@ -65,16 +67,17 @@ struct PoolResult {
   bool interrupted = false;
 };
 
-/// Runs cells in worker processes. A worker that dies or hangs takes one cell with it: that cell is tried once more,
-/// alone, then recorded as failed; everything that does not need it goes on. Which worker makes a cell never changes
-/// the cell.
+/// Runs cells in worker processes. A worker that dies or hangs takes one cell with it: that cell is
+/// tried once more, alone, then recorded as failed; everything that does not need it goes on. Which
+/// worker makes a cell never changes the cell.
 class WorkerPool {
  public:
   WorkerPool(std::vector<PoolCell> cells, PoolOptions options);
   ~WorkerPool();
 
   /// Until everything is done, failed or blocked, or `stop_requested` says so.
-  PoolResult run(const std::function<void(const PoolEvent&)>& on_event, const std::function<bool()>& stop_requested);
+  PoolResult run(const std::function<void(const PoolEvent&)>& on_event,
+                 const std::function<bool()>& stop_requested);
 
  private:
   struct Worker;
@@ -97,7 +100,7 @@ class WorkerPool {
   std::vector<PoolCell> cells_;
   PoolOptions options_;
   std::vector<std::vector<std::size_t>> dependents_;
-  std::vector<std::size_t> missing_;   // needs that are not done, of each cell
+  std::vector<std::size_t> missing_;  // needs that are not done, of each cell
   std::vector<int> attempts_;
   std::vector<bool> settled_;          // done, failed or blocked
   std::set<std::size_t> ready_;        // in the order of the plan

@@ -13,7 +13,8 @@ using namespace modeldiff::testing;
 
 namespace {
 
-/// Rows whose residual is `r` exactly: a = r + the rest of its length along b, b orthogonal to every r.
+/// Rows whose residual is `r` exactly: a = r + the rest of its length along b, b orthogonal to
+/// every r.
 UnitRows rows_with_residual(const at::Tensor& r) {
   const std::int64_t queries = r.size(0);
   const at::Tensor padded = at::cat({r, at::zeros({queries, 1}, at::kDouble)}, 1);
@@ -26,7 +27,9 @@ UnitRows rows_with_residual(const at::Tensor& r) {
   return rows;
 }
 
-double squared_overlap(const at::Tensor& a, const at::Tensor& b) { return std::pow((a * b).sum().item<double>(), 2); }
+double squared_overlap(const at::Tensor& a, const at::Tensor& b) {
+  return std::pow((a * b).sum().item<double>(), 2);
+}
 
 }  // namespace
 
@@ -36,11 +39,14 @@ TEST_CASE("the explained variances of all directions of a basis sum to 1 - |mean
     const UnitRows rows = unit_rows(normal(seed, {30, 40}) + 0.5, normal(seed + 10, {30, 40}));
     const at::Tensor basis = orthonormal_rows(seed + 20, 40, 40);
     const double mean_row = rows.a.mean(0).square().sum().item<double>();
-    CHECK(explained_variance(rows.a, basis).sum().item<double>() == doctest::Approx(1 - mean_row).epsilon(1e-10));
+    CHECK(explained_variance(rows.a, basis).sum().item<double>() ==
+          doctest::Approx(1 - mean_row).epsilon(1e-10));
   }
 }
 
-TEST_CASE("a residual s u v' has the direction v and orders queries as u; a planted group comes out whole") {
+TEST_CASE(
+    "a residual s u v' has the direction v and orders queries as u; a planted group comes out "
+    "whole") {
   constexpr std::int64_t kQueries = 25, kExamples = 80, kPlanted = 8;
   at::Tensor planted = at::zeros({kExamples + 1}, at::kBool);
   for (std::int64_t i = 0; i < kPlanted; ++i) planted[i * 7] = true;
@@ -56,14 +62,18 @@ TEST_CASE("a residual s u v' has the direction v and orders queries as u; a plan
   CHECK(precision_at(found.examples[0], planted, kPlanted) == 1);
 }
 
-TEST_CASE("directions are those of the singular value decomposition, orthonormal, skewed to the positive end") {
+TEST_CASE(
+    "directions are those of the singular value decomposition, orthonormal, skewed to the positive "
+    "end") {
   const UnitRows rows = unit_rows(normal(5, {40, 90}), normal(6, {40, 90}));
   const at::Tensor r = residual(rows);
   const auto [u, s, vh] = at::linalg_svd(r - r.mean(0, true), false);
   const DirectionSet found = find_directions(rows, 5);
   CHECK(largest_difference(found.singular_values, s.narrow(0, 0, 5)) < 1e-10);
-  CHECK(largest_difference((found.examples * vh.narrow(0, 0, 5)).sum(1).abs(), at::ones({5}, at::kDouble)) < 1e-10);
-  CHECK(largest_difference(at::matmul(found.examples, found.examples.t()), at::eye(5, at::kDouble)) < 1e-10);
+  CHECK(largest_difference((found.examples * vh.narrow(0, 0, 5)).sum(1).abs(),
+                           at::ones({5}, at::kDouble)) < 1e-10);
+  CHECK(largest_difference(at::matmul(found.examples, found.examples.t()),
+                           at::eye(5, at::kDouble)) < 1e-10);
   CHECK(found.examples.pow(3).sum(1).gt(0).all().item<bool>());
   CHECK(largest_difference(found.shares, s.square().narrow(0, 0, 5) / s.square().sum()) < 1e-10);
   CHECK(found.rank == 39);  // one is lost to the mean
@@ -72,16 +82,20 @@ TEST_CASE("directions are those of the singular value decomposition, orthonormal
 TEST_CASE("too few queries, training examples or directions are errors with words") {
   const UnitRows one_query = unit_rows(normal(1, {1, 5}), normal(2, {1, 5}));
   CHECK_THROWS_WITH_AS(find_directions(one_query, 1),
-                       "directions need at least 2 queries and 2 training examples, got 1 and 5", ShapeError);
+                       "directions need at least 2 queries and 2 training examples, got 1 and 5",
+                       ShapeError);
   const UnitRows one_example = unit_rows(normal(1, {5, 1}), normal(2, {5, 1}));
   CHECK_THROWS_WITH_AS(find_directions(one_example, 1),
-                       "directions need at least 2 queries and 2 training examples, got 5 and 1", ShapeError);
+                       "directions need at least 2 queries and 2 training examples, got 5 and 1",
+                       ShapeError);
   const UnitRows three = unit_rows(normal(1, {3, 9}), normal(2, {3, 9}));
-  CHECK_THROWS_WITH_AS(find_directions(three, 3), "the residual of 3 queries has 2 directions, 3 were asked for",
+  CHECK_THROWS_WITH_AS(find_directions(three, 3),
+                       "the residual of 3 queries has 2 directions, 3 were asked for",
                        NumericalError);
   const at::Tensor a = normal(1, {6, 9}).to(at::kFloat);
   CHECK_THROWS_WITH_AS(find_directions(unit_rows(a, 2 * a), 1),
-                       "the residual of 6 queries has 0 directions, 1 were asked for; A and B use the training examples "
+                       "the residual of 6 queries has 0 directions, 1 were asked for; A and B use "
+                       "the training examples "
                        "alike",
                        NumericalError);
 }
@@ -103,7 +117,8 @@ TEST_CASE("the overlap with the direction of a spiked matrix is as random matrix
     for (int draw = 0; draw < kDraws; ++draw) {
       const at::Tensor u = orthonormal_rows(100 + draw, 1, c.queries)[0];
       const at::Tensor v = orthonormal_rows(200 + draw, 1, c.examples)[0];
-      const at::Tensor noise = normal(300 + draw, {c.queries, c.examples}) / std::sqrt(static_cast<double>(c.examples));
+      const at::Tensor noise =
+          normal(300 + draw, {c.queries, c.examples}) / std::sqrt(static_cast<double>(c.examples));
       // Far below unit length, so that rows can be completed to unit rows with this residual.
       const at::Tensor r = 0.1 * (c.s * at::outer(u, v) + noise);
       const DirectionSet found = find_directions(rows_with_residual(r), 1);

@@ -23,7 +23,9 @@ inline at::Tensor orthonormal_rows(std::uint64_t seed, std::int64_t rows, std::i
   return std::get<0>(at::linalg_qr(normal(seed, {columns, rows}))).t().contiguous();
 }
 
-inline double largest_difference(const at::Tensor& a, const at::Tensor& b) { return (a - b).abs().max().item<double>(); }
+inline double largest_difference(const at::Tensor& a, const at::Tensor& b) {
+  return (a - b).abs().max().item<double>();
+}
 
 inline std::vector<double> values(const at::Tensor& tensor) {
   const at::Tensor flat = tensor.to(at::kDouble).contiguous();

@@ -22,7 +22,8 @@ at::Tensor logits(const at::Tensor& weights, const at::Tensor& inputs) {
 }
 
 /// [R, I] effects around `mean` that vary over runs and images.
-at::Tensor effects_of(std::uint64_t seed, double mean, std::int64_t runs = 20, double spread = 0.01) {
+at::Tensor effects_of(std::uint64_t seed, double mean, std::int64_t runs = 20,
+                      double spread = 0.01) {
   return mean + spread * normal(seed, {runs, 1}) + spread * normal(seed + 1, {runs, 40});
 }
 
@@ -32,15 +33,18 @@ TEST_CASE("the identity and a model that answers the same to everything have eff
   const at::Tensor before = normal(1, {kRuns, kImages, kClasses}).softmax(2);
   CHECK(treatment_effects(before, before, drawn_labels()).abs().max().item<double>() == 0);
   CHECK(changed_predictions(before, before) == 0);
-  const at::Tensor constant = normal(2, {kRuns, 1, kClasses}).softmax(2).expand({kRuns, kImages, kClasses});
-  CHECK(treatment_effects(constant, constant.clone(), drawn_labels()).abs().max().item<double>() == 0);
+  const at::Tensor constant =
+      normal(2, {kRuns, 1, kClasses}).softmax(2).expand({kRuns, kImages, kClasses});
+  CHECK(treatment_effects(constant, constant.clone(), drawn_labels()).abs().max().item<double>() ==
+        0);
 }
 
 TEST_CASE("the logit effect of a linear model is W_c (F(x) - x)") {
   const at::Tensor weights = normal(1, {kRuns, kClasses, kPixels});
   const at::Tensor inputs = normal(2, {kImages, kPixels});
   const at::Tensor shift = normal(3, {kPixels});
-  const at::Tensor effects = treatment_effects(logits(weights, inputs), logits(weights, inputs + shift), drawn_labels());
+  const at::Tensor effects =
+      treatment_effects(logits(weights, inputs), logits(weights, inputs + shift), drawn_labels());
   CHECK(largest_difference(effects, at::matmul(weights, shift)) < 1e-6);
 }
 
@@ -62,7 +66,8 @@ TEST_CASE("the effect on a class is the mean over images of other classes only")
     CHECK(by_image.size(1) == kImages - kImages / kClasses);
     CHECK(largest_difference(by_image.mean(1), effects.select(1, c)) < 1e-12);
     // Classes are of one size here: the mean over the other classes' means.
-    const at::Tensor others = (by_source.select(2, c).sum(1) - by_source.select(2, c).select(1, c)) / (kClasses - 1);
+    const at::Tensor others =
+        (by_source.select(2, c).sum(1) - by_source.select(2, c).select(1, c)) / (kClasses - 1);
     CHECK(largest_difference(others, effects.select(1, c)) < 1e-12);
   }
   const at::Tensor alone = treatment_effects(before, after, at::zeros({kImages}, at::kLong));
@@ -70,7 +75,8 @@ TEST_CASE("the effect on a class is the mean over images of other classes only")
   CHECK(at::isfinite(alone.narrow(1, 1, kClasses - 1)).all().item<bool>());
 }
 
-TEST_CASE("screening keeps the clearest class, few of a family, and all that was named beforehand") {
+TEST_CASE(
+    "screening keeps the clearest class, few of a family, and all that was named beforehand") {
   const auto entry = [](std::string family, std::uint64_t seed, double shift) {
     ScreenEntry out;
     out.family = std::move(family);
@@ -101,7 +107,11 @@ TEST_CASE("screening keeps the clearest class, few of a family, and all that was
 }
 
 TEST_CASE("screening takes a large effect before a tiny one of which no run of B sees anything") {
-  ScreenEntry entry{"patch", 1e-7 * normal(1, {5, kClasses}) + 1e-4, at::zeros({5, kClasses}, at::kDouble), false, {}};
+  ScreenEntry entry{"patch",
+                    1e-7 * normal(1, {5, kClasses}) + 1e-4,
+                    at::zeros({5, kClasses}, at::kDouble),
+                    false,
+                    {}};
   entry.effects_a.select(1, 3).copy_(0.02 * normal(2, {5}) + 0.2);
   const std::vector<Screened> kept = screen(std::vector<ScreenEntry>{entry});
   REQUIRE(kept.size() == 1);
@@ -111,8 +121,10 @@ TEST_CASE("screening takes a large effect before a tiny one of which no run of B
 }
 
 TEST_CASE("the leading claim is the sharpest form of the largest difference in kind") {
-  const auto leading = [](const std::vector<VerifyEntry>& entries) { return leading_claim(verify(entries)); };
-  const VerifyEntry more{effects_of(1, 0.40), effects_of(2, 0.10)};           // the largest, but both rely
+  const auto leading = [](const std::vector<VerifyEntry>& entries) {
+    return leading_claim(verify(entries));
+  };
+  const VerifyEntry more{effects_of(1, 0.40), effects_of(2, 0.10)};  // the largest, but both rely
   const VerifyEntry blunt{effects_of(3, 0.12), effects_of(4, 0.004, 20, 0.001)};
   const VerifyEntry sharp{effects_of(5, 0.09), effects_of(6, 0.0, 20, 0.0001)};
   const VerifyEntry small{effects_of(7, 0.04), effects_of(8, 0.0, 20, 0.0)};  // another difference
@@ -123,12 +135,14 @@ TEST_CASE("the leading claim is the sharpest form of the largest difference in k
   CHECK(!leading_claim(Verification{}).has_value());
 }
 
-TEST_CASE("a claim that A relies and B does not needs a discovery, a bound above delta and an equivalent B") {
+TEST_CASE(
+    "a claim that A relies and B does not needs a discovery, a bound above delta and an equivalent "
+    "B") {
   const std::vector<VerifyEntry> entries = {
-      {effects_of(1, 0.10), effects_of(3, 0.0)},          // the textbook case
-      {effects_of(5, 0.10), effects_of(7, 0.05)},         // both rely, A more
-      {effects_of(9, 0.0), effects_of(11, 0.0)},          // neither
-      {effects_of(13, 0.0), effects_of(15, 0.10)},        // the other way round
+      {effects_of(1, 0.10), effects_of(3, 0.0)},                           // the textbook case
+      {effects_of(5, 0.10), effects_of(7, 0.05)},                          // both rely, A more
+      {effects_of(9, 0.0), effects_of(11, 0.0)},                           // neither
+      {effects_of(13, 0.0), effects_of(15, 0.10)},                         // the other way round
       {effects_of(17, 0.012, 20, 0.002), effects_of(19, 0.0, 20, 0.002)},  // real, below delta
       {effects_of(21, 0.30, 20, 0.7), effects_of(23, 0.0, 20, 0.7)},       // large and loose
   };
@@ -149,7 +163,8 @@ TEST_CASE("a claim that A relies and B does not needs a discovery, a bound above
   }
 }
 
-TEST_CASE("a side that cannot see the mark has effect 0 without variance and is equivalent to none") {
+TEST_CASE(
+    "a side that cannot see the mark has effect 0 without variance and is equivalent to none") {
   const VerifyEntry entry{effects_of(1, 0.06), at::zeros({20, 40}, at::kDouble)};
   const Verification out = verify({&entry, 1});
   CHECK(out.effects[0].b_is_null.p_value == 0);
@@ -161,7 +176,8 @@ TEST_CASE("a side that cannot see the mark has effect 0 without variance and is 
 TEST_CASE("pairs of runs are tested by their differences") {
   // Each pair shares a large part; the difference is small and steady.
   const at::Tensor shared = normal(1, {10, 1}).expand({10, 40});
-  const VerifyEntry entry{shared + 0.05 + 0.001 * normal(2, {10, 40}), shared + 0.001 * normal(3, {10, 40})};
+  const VerifyEntry entry{shared + 0.05 + 0.001 * normal(2, {10, 40}),
+                          shared + 0.001 * normal(3, {10, 40})};
   VerifyOptions options;
   CHECK_FALSE(verify({&entry, 1}, options).effects[0].discovery);
   options.paired = true;
@@ -195,13 +211,15 @@ TEST_CASE("a placebo of the same effect leaves nothing") {
 }
 
 TEST_CASE("effects of other images or runs are refused with both shapes") {
-  CHECK_THROWS_WITH_AS(treatment_effects(at::zeros({2, 3, 4}), at::zeros({2, 3, 5}), at::zeros({3}, at::kLong)),
-                       "outputs before and after must both be [runs, images, classes], got [2, 3, 4] float32 and "
-                       "[2, 3, 5] float32",
-                       ShapeError);
+  CHECK_THROWS_WITH_AS(
+      treatment_effects(at::zeros({2, 3, 4}), at::zeros({2, 3, 5}), at::zeros({3}, at::kLong)),
+      "outputs before and after must both be [runs, images, classes], got [2, 3, 4] float32 and "
+      "[2, 3, 5] float32",
+      ShapeError);
   const VerifyEntry entry{at::zeros({20, 40}), at::zeros({20, 41})};
   CHECK_THROWS_WITH_AS(verify({&entry, 1}),
-                       "effects 0 must be [runs >= 2, images] on the same images for A and B, got [20, 40] float32 and "
+                       "effects 0 must be [runs >= 2, images] on the same images for A and B, got "
+                       "[20, 40] float32 and "
                        "[20, 41] float32",
                        ShapeError);
 }

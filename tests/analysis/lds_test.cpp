@@ -30,7 +30,8 @@ at::Tensor summed(const at::Tensor& masks, const at::Tensor& scores) {
 TEST_CASE("scores that rank every subset as the measurements do have LDS 1, the opposite ones -1") {
   const at::Tensor scores = normal(1, {5, 20});
   const at::Tensor masks = drawn_masks(2, 30, 20);
-  const at::Tensor measurements = summed(masks, scores).exp().unsqueeze(1);  // any increasing function
+  const at::Tensor measurements =
+      summed(masks, scores).exp().unsqueeze(1);  // any increasing function
   const LdsResult same = linear_datamodeling_score(scores, masks, measurements);
   CHECK(largest_difference(same.per_query, at::ones({5}, at::kDouble)) < 1e-12);
   CHECK(same.over_queries.estimate == doctest::Approx(1));
@@ -41,14 +42,19 @@ TEST_CASE("scores that rank every subset as the measurements do have LDS 1, the 
 }
 
 TEST_CASE("a case worked by hand, with a tie") {
-  // Sums of scores (1, 2, 4) over the masks: 3, 5, 6, 4; measurements 1, 2, 2, 0 have ranks 2, 3.5, 3.5, 1.
+  // Sums of scores (1, 2, 4) over the masks: 3, 5, 6, 4; measurements 1, 2, 2, 0 have ranks
+  // 2, 3.5, 3.5, 1.
   const at::Tensor scores = at::tensor({1.0, 2.0, 4.0}, at::kDouble).unsqueeze(0);
-  const at::Tensor masks = at::tensor({1, 1, 0, 1, 0, 1, 0, 1, 1, 0, 0, 1}, at::kInt).reshape({4, 3}).to(at::kBool);
+  const at::Tensor masks =
+      at::tensor({1, 1, 0, 1, 0, 1, 0, 1, 1, 0, 0, 1}, at::kInt).reshape({4, 3}).to(at::kBool);
   const at::Tensor measurements = at::tensor({1.0, 2.0, 2.0, 0.0}, at::kDouble).reshape({4, 1, 1});
   const LdsResult out = linear_datamodeling_score(scores, masks, measurements);
-  // Ranks of the sums 1, 3, 4, 2. Covariance 4 - .25 = 3.75 about the means; norms sqrt(5) and sqrt(4.5).
-  const double covariance = (1 - 2.5) * (2 - 2.5) + (3 - 2.5) * (3.5 - 2.5) + (4 - 2.5) * (3.5 - 2.5) + (2 - 2.5) * (1 - 2.5);
-  CHECK(out.per_query[0].item<double>() == doctest::Approx(covariance / std::sqrt(5 * 4.5)).epsilon(1e-12));
+  // Ranks of the sums 1, 3, 4, 2. Covariance 4 - .25 = 3.75 about the means; norms sqrt(5) and
+  // sqrt(4.5).
+  const double covariance = (1 - 2.5) * (2 - 2.5) + (3 - 2.5) * (3.5 - 2.5) +
+                            (4 - 2.5) * (3.5 - 2.5) + (2 - 2.5) * (1 - 2.5);
+  CHECK(out.per_query[0].item<double>() ==
+        doctest::Approx(covariance / std::sqrt(5 * 4.5)).epsilon(1e-12));
 }
 
 TEST_CASE("rows that do not vary are left out and counted") {
@@ -64,15 +70,19 @@ TEST_CASE("rows that do not vary are left out and counted") {
   CHECK(std::isfinite(out.over_queries.estimate));
 }
 
-TEST_CASE("the reliability of replicates is that of their mean, and perfect scores reach about the ceiling") {
+TEST_CASE(
+    "the reliability of replicates is that of their mean, and perfect scores reach about the "
+    "ceiling") {
   constexpr std::int64_t kReplicates = 4, kSubsets = 400;
   const at::Tensor scores = normal(1, {30, 40});
   const at::Tensor masks = drawn_masks(2, kSubsets, 40);
   const at::Tensor truth = summed(masks, scores);
   const double noise = 1.5 * truth.std(0).mean().item<double>();  // of one query over subsets
-  const at::Tensor measurements = truth.unsqueeze(1) + noise * normal(3, {kSubsets, kReplicates, 30});
+  const at::Tensor measurements =
+      truth.unsqueeze(1) + noise * normal(3, {kSubsets, kReplicates, 30});
   const LdsResult out = linear_datamodeling_score(scores, masks, measurements);
-  // Of signal variance 1 and noise variance 2.25: reliability 1 / (1 + 2.25/4) = .64 on the Pearson scale.
+  // Of signal variance 1 and noise variance 2.25: reliability 1 / (1 + 2.25/4) = .64 on the Pearson
+  // scale.
   CHECK(std::abs(out.reliability - 0.62) < 0.04);
   CHECK(out.ceiling == doctest::Approx(std::sqrt(out.reliability)));
   CHECK(std::abs(out.of_ceiling - 1) < 0.05);
@@ -84,8 +94,10 @@ TEST_CASE("the reliability of replicates is that of their mean, and perfect scor
 
 TEST_CASE("scores, masks and measurements of other sizes are refused with all shapes") {
   CHECK_THROWS_WITH_AS(
-      linear_datamodeling_score(at::zeros({2, 5}), at::zeros({4, 6}, at::kBool), at::zeros({4, 1, 2})),
-      "scores [2, 5] float32 [queries, training examples], masks [4, 6] bool [subsets >= 3, training examples] and "
+      linear_datamodeling_score(at::zeros({2, 5}), at::zeros({4, 6}, at::kBool),
+                                at::zeros({4, 1, 2})),
+      "scores [2, 5] float32 [queries, training examples], masks [4, 6] bool [subsets >= 3, "
+      "training examples] and "
       "measurements [4, 1, 2] float32 [subsets, replicates, queries] do not fit together",
       ShapeError);
 }

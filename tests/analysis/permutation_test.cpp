@@ -21,7 +21,8 @@ using Runs = std::vector<at::Tensor>;
 Runs noisy_runs(std::uint64_t seed, int count, const at::Tensor& common, double noise) {
   Runs out;
   for (int r = 0; r < count; ++r) {
-    out.push_back((common + noise * normal(seed * 1000 + r, {common.size(0), common.size(1)})).to(at::kFloat));
+    out.push_back((common + noise * normal(seed * 1000 + r, {common.size(0), common.size(1)}))
+                      .to(at::kFloat));
   }
   return out;
 }
@@ -34,11 +35,13 @@ at::Tensor mean_of(std::span<const int> chosen, const Runs& pool) {
 
 }  // namespace
 
-TEST_CASE("Lanczos gives the first singular value of centred matrices, clustered spectra included") {
+TEST_CASE(
+    "Lanczos gives the first singular value of centred matrices, clustered spectra included") {
   for (std::uint64_t seed : {1, 2, 3}) {
     CAPTURE(seed);
-    for (const at::Tensor& matrix : {normal(seed, {300, 1200}), normal(seed, {40, 7}), 1e-9 * normal(seed, {5, 900}),
-                                     orthonormal_rows(seed, 30, 60)}) {
+    for (const at::Tensor& matrix :
+         {normal(seed, {300, 1200}), normal(seed, {40, 7}), 1e-9 * normal(seed, {5, 900}),
+          orthonormal_rows(seed, 30, 60)}) {
       const at::Tensor s = at::linalg_svdvals(matrix - matrix.mean(0, true));
       CHECK(std::abs(first_centred_singular_value(matrix) / s[0].item<double>() - 1) < 2e-6);
     }
@@ -54,8 +57,8 @@ TEST_CASE("p-values of exchangeable runs are uniform") {
   for (int repeat = 0; repeat < kRepeats; ++repeat) {
     const Runs a = noisy_runs(2 + 2 * repeat, kRuns, common, 1);
     const Runs b = noisy_runs(3 + 2 * repeat, kRuns, common, 1);
-    const PermutationTest test =
-        permutation_test(a, b, {}, {.permutations = 39, .seed = static_cast<std::uint64_t>(repeat)});
+    const PermutationTest test = permutation_test(
+        a, b, {}, {.permutations = 39, .seed = static_cast<std::uint64_t>(repeat)});
     p_values.push_back(test.p_values[0]);
   }
   CHECK(uniform_test(p_values) > kLevel);
@@ -65,12 +68,15 @@ TEST_CASE("a planted direction gets the smallest p-value there is") {
   const at::Tensor common = normal(1, {30, 100});
   const at::Tensor planted = 3 * at::outer(normal(2, {30}), orthonormal_rows(3, 1, 100)[0]);
   const PermutationTest test =
-      permutation_test(noisy_runs(4, 10, common + planted, 1), noisy_runs(5, 10, common, 1), {}, {.permutations = 99});
+      permutation_test(noisy_runs(4, 10, common + planted, 1), noisy_runs(5, 10, common, 1), {},
+                       {.permutations = 99});
   CHECK(test.p_values[0] == 0.01);
   CHECK(test.null.amax().item<double>() < test.statistics[0]);
 }
 
-TEST_CASE("the quick test of means is the general one, direction by direction, on any number of threads") {
+TEST_CASE(
+    "the quick test of means is the general one, direction by direction, on any number of "
+    "threads") {
   const at::Tensor common = normal(1, {25, 80});
   const Runs a = noisy_runs(7, 4, common + normal(2, {25, 80}) * 0.2, 0.5);
   const Runs b = noisy_runs(8, 6, common, 0.5);
@@ -84,8 +90,9 @@ TEST_CASE("the quick test of means is the general one, direction by direction, o
   const PermutationTest quick = permutation_test(a, b, found.examples, options);
   options.threads = 3;
   const PermutationTest threaded = permutation_test(a, b, found.examples, options);
-  const PermutationTest general = permutation_test(
-      [&](std::span<const int> runs) { return mean_of(runs, pool); }, 4, 6, found.examples, options);
+  const PermutationTest general =
+      permutation_test([&](std::span<const int> runs) { return mean_of(runs, pool); }, 4, 6,
+                       found.examples, options);
 
   CHECK(threaded.null.equal(quick.null));
   CHECK(threaded.p_values == quick.p_values);
@@ -136,21 +143,24 @@ TEST_CASE("paired runs are swapped within pairs only") {
   CHECK(permutation_test(a, b, {}, options).null.amax().item<double>() > 2 * paired.statistics[0]);
   options.paired = true;
   a.pop_back();
-  CHECK_THROWS_WITH_AS(permutation_test(a, b, {}, options), "runs cannot be paired: A has 3, B has 4", ShapeError);
+  CHECK_THROWS_WITH_AS(permutation_test(a, b, {}, options),
+                       "runs cannot be paired: A has 3, B has 4", ShapeError);
 }
 
 TEST_CASE("too few runs, and runs of other shapes, are refused") {
   const Runs two = noisy_runs(1, 2, normal(1, {4, 5}), 1);
   const Runs one = noisy_runs(2, 1, normal(1, {4, 5}), 1);
-  CHECK_THROWS_WITH_AS(permutation_test(one, two, {}, {}), "a permutation test needs at least 2 runs a side, got 1 and 2",
-                       ShapeError);
+  CHECK_THROWS_WITH_AS(permutation_test(one, two, {}, {}),
+                       "a permutation test needs at least 2 runs a side, got 1 and 2", ShapeError);
   const Runs other = noisy_runs(2, 2, normal(1, {4, 6}), 1);
   CHECK_THROWS_WITH_AS(permutation_test(two, other, {}, {}),
-                       "scores of run 2 are [4, 6] float32, those of the first run [4, 5] float32", ShapeError);
+                       "scores of run 2 are [4, 6] float32, those of the first run [4, 5] float32",
+                       ShapeError);
 }
 
 TEST_CASE("199 relabellings of 10 and 10 runs of 300 x 1200 scores take seconds, not minutes") {
-  constexpr double kSeconds = 10;  // 0.6 to 1 on a quiet core; the rest is for busy machines and slow builds
+  constexpr double kSeconds =
+      10;  // 0.6 to 1 on a quiet core; the rest is for busy machines and slow builds
   const at::Tensor common = normal(1, {300, 1200});
   const Runs a = noisy_runs(4, 10, common, 1);
   const Runs b = noisy_runs(5, 10, common, 1);

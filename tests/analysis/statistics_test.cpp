@@ -23,7 +23,9 @@ const Json& baseline() {
   return json;
 }
 
-std::vector<double> list(const char* name) { return baseline().at(name).get<std::vector<double>>(); }
+std::vector<double> list(const char* name) {
+  return baseline().at(name).get<std::vector<double>>();
+}
 
 void check_close(const std::vector<double>& found, const std::vector<double>& expected) {
   REQUIRE(found.size() == expected.size());
@@ -33,7 +35,9 @@ void check_close(const std::vector<double>& found, const std::vector<double>& ex
   }
 }
 
-doctest::Approx close_to(const Json& expected) { return doctest::Approx(expected.get<double>()).epsilon(1e-10); }
+doctest::Approx close_to(const Json& expected) {
+  return doctest::Approx(expected.get<double>()).epsilon(1e-10);
+}
 
 std::vector<double> drawn(std::uint64_t seed, std::size_t count, double shift = 0) {
   RandomStream random(seed, "test");
@@ -68,7 +72,8 @@ TEST_CASE("sides that do not vary are told apart for sure, or not at all") {
   CHECK(welch_interval(ones, twos, 0.95).lower == -1);
   CHECK(equivalence_test(ones, 0.5).p_value == 1);
   CHECK(equivalence_test(std::vector<double>(5, 0.0), 0.5).equivalent);
-  CHECK_THROWS_WITH_AS(welch_test(ones, std::vector<double>{1.0}), "a variance needs at least 2 values, got 1", ShapeError);
+  CHECK_THROWS_WITH_AS(welch_test(ones, std::vector<double>{1.0}),
+                       "a variance needs at least 2 values, got 1", ShapeError);
 }
 
 TEST_CASE("flipping signs of pairs: exact, and the smallest p is 2^(1-n)") {
@@ -87,14 +92,16 @@ TEST_CASE("flipping signs of pairs: exact, and the smallest p is 2^(1-n)") {
   CHECK(sign_flip_test(many, 1) == sign_flip_test(many, 1));
 }
 
-TEST_CASE("Benjamini-Hochberg rejects the first two of the list, as scipy does; Yekutieli is stricter") {
+TEST_CASE(
+    "Benjamini-Hochberg rejects the first two of the list, as scipy does; Yekutieli is stricter") {
   const std::vector<double> adjusted = benjamini_hochberg(list("p_values"));
   check_close(adjusted, list("benjamini_hochberg"));
   CHECK(std::count_if(adjusted.begin(), adjusted.end(), [](double p) { return p <= 0.05; }) == 2);
   CHECK(adjusted[1] <= 0.05);
   check_close(benjamini_yekutieli(list("p_values")), list("benjamini_yekutieli"));
   CHECK(benjamini_hochberg({}).empty());
-  CHECK_THROWS_WITH_AS(benjamini_hochberg(std::vector<double>{0.5, 1.5}), "a p-value must be in [0, 1], got 1.5", NumericalError);
+  CHECK_THROWS_WITH_AS(benjamini_hochberg(std::vector<double>{0.5, 1.5}),
+                       "a p-value must be in [0, 1], got 1.5", NumericalError);
 }
 
 TEST_CASE("the false discovery rate of families with half of the hypotheses null is kept") {
@@ -143,20 +150,23 @@ TEST_CASE("the two-way bootstrap knows the spread of rows and of columns") {
     for (const double c : columns) table.push_back(r + 2 * c);
   }
   const Interval interval = two_way_bootstrap({table, kRows, kColumns}, 0.95, 4000, 5);
-  const double expected = std::sqrt(sample_variance(rows) / kRows + 4 * sample_variance(columns) / kColumns);
+  const double expected =
+      std::sqrt(sample_variance(rows) / kRows + 4 * sample_variance(columns) / kColumns);
   CHECK(std::abs((interval.upper - interval.lower) / (2 * 1.96) / expected - 1) < 0.1);
 
   // Columns are shared by both sides: what they have in common drops out of the difference.
-  const Interval difference =
-      two_way_bootstrap_difference({table, kRows, kColumns}, {table, kRows, kColumns}, 0.95, 4000, 5);
+  const Interval difference = two_way_bootstrap_difference({table, kRows, kColumns},
+                                                           {table, kRows, kColumns}, 0.95, 4000, 5);
   const double of_rows = std::sqrt(2 * sample_variance(rows) / kRows);
   CHECK(std::abs((difference.upper - difference.lower) / (2 * 1.96) / of_rows - 1) < 0.1);
-  CHECK_THROWS_WITH_AS(two_way_bootstrap({table, 3, 4}, 0.95, 10, 0), "1500 values are not a table of 3 rows and 4 columns", ShapeError);
+  CHECK_THROWS_WITH_AS(two_way_bootstrap({table, 3, 4}, 0.95, 10, 0),
+                       "1500 values are not a table of 3 rows and 4 columns", ShapeError);
 }
 
 TEST_CASE("the test of uniformity follows the exact distribution and sees what is not uniform") {
   // Stephens' correction is good to a few thousandths.
-  CHECK(std::abs(uniform_test(list("uniform")) - baseline().at("uniform_exact").get<double>()) < 0.02);
+  CHECK(std::abs(uniform_test(list("uniform")) - baseline().at("uniform_exact").get<double>()) <
+        0.02);
   std::vector<double> squeezed = list("uniform");
   for (double& v : squeezed) v = 0.3 * v;
   CHECK(uniform_test(squeezed) < 1e-6);

@@ -17,12 +17,15 @@ namespace {
 /// A covariance [N, N] that is far from isotropic.
 at::Tensor covariance(std::uint64_t seed, std::int64_t queries) {
   const at::Tensor factors = normal(seed, {queries, queries});
-  return at::matmul(factors, factors.t()) / static_cast<double>(queries) + 0.1 * at::eye(queries, at::kDouble);
+  return at::matmul(factors, factors.t()) / static_cast<double>(queries) +
+         0.1 * at::eye(queries, at::kDouble);
 }
 
 /// signal + noise of covariance sigma * scale over queries.
-NoisyScores noisy(std::uint64_t seed, const at::Tensor& signal, const at::Tensor& sigma, double scale) {
-  const at::Tensor noise = at::matmul(at::linalg_cholesky(sigma), normal(seed, {signal.size(0), signal.size(1)}));
+NoisyScores noisy(std::uint64_t seed, const at::Tensor& signal, const at::Tensor& sigma,
+                  double scale) {
+  const at::Tensor noise =
+      at::matmul(at::linalg_cholesky(sigma), normal(seed, {signal.size(0), signal.size(1)}));
   return {signal + std::sqrt(scale) * noise, sigma, scale};
 }
 
@@ -38,8 +41,10 @@ TEST_CASE("whitened noise of known covariance reaches sqrt(n) + sqrt(N) and no f
   const at::Tensor common = 50 * normal(3, {kQueries, kExamples});
   for (int draw = 0; draw < kDraws; ++draw) {
     CAPTURE(draw);
-    const NullPair pair{noisy(10 + draw, common, sigma_a, 0.01), noisy(40 + draw, common, sigma_b, 0.02)};
-    const std::vector<double> first = null_values([&](std::int64_t) { return pair; }, 1, {.shrinkage = 0});
+    const NullPair pair{noisy(10 + draw, common, sigma_a, 0.01),
+                        noisy(40 + draw, common, sigma_b, 0.02)};
+    const std::vector<double> first =
+        null_values([&](std::int64_t) { return pair; }, 1, {.shrinkage = 0});
     const double edge = std::sqrt(1000.0) + std::sqrt(300.0);
     CHECK(std::abs(first[0] / edge - 1) < kTolerance);
   }
@@ -50,20 +55,23 @@ TEST_CASE("the coefficient between two noisy copies is 1: attenuation by noise i
   const at::Tensor signal = normal(2, {60, 500});
   double mean = 0;
   for (int draw = 0; draw < 5; ++draw) {
-    const WhitenedResidual out =
-        whitened_residual(noisy(10 + draw, signal, sigma, 1.0), noisy(20 + draw, signal, sigma, 1.0));
+    const WhitenedResidual out = whitened_residual(noisy(10 + draw, signal, sigma, 1.0),
+                                                   noisy(20 + draw, signal, sigma, 1.0));
     mean += out.coefficient / 5;
   }
   CHECK(std::abs(mean - 1) < 0.05);  // uncorrected: about 0.48
 }
 
-TEST_CASE("a planted direction stands out of the whitened residual and of the simulated null, which is calibrated") {
+TEST_CASE(
+    "a planted direction stands out of the whitened residual and of the simulated null, which is "
+    "calibrated") {
   constexpr std::int64_t kQueries = 60, kExamples = 400, kPlanted = 20;
   const at::Tensor sigma = covariance(1, kQueries);
   const at::Tensor common = 3 * normal(2, {kQueries, kExamples});
   at::Tensor planted = at::zeros({kExamples}, at::kBool);
   planted.narrow(0, 100, kPlanted).fill_(true);
-  const at::Tensor use = 1.5 * at::outer(at::ones({kQueries}, at::kDouble), planted.to(at::kDouble));
+  const at::Tensor use =
+      1.5 * at::outer(at::ones({kQueries}, at::kDouble), planted.to(at::kDouble));
 
   const NoisyScores a = noisy(3, common + use, sigma, 1);
   const NoisyScores b = noisy(4, common, sigma, 1);
@@ -71,7 +79,8 @@ TEST_CASE("a planted direction stands out of the whitened residual and of the si
   const std::vector<double> null = simulated_null(a, b, 99, 5);
   CHECK(rank_p_value(found.singular_values[0].item<double>(), null) == 0.01);
   CHECK(precision_at(found.examples[0], planted, kPlanted) >= 0.9);
-  CHECK(found.queries_a[0].abs().mean().item<double>() > 2 * found.queries_b[0].abs().mean().item<double>());
+  CHECK(found.queries_a[0].abs().mean().item<double>() >
+        2 * found.queries_b[0].abs().mean().item<double>());
   CHECK(found.edge == doctest::Approx(20 + std::sqrt(60.0)));
 
   constexpr int kRepeats = 20;
@@ -92,7 +101,9 @@ TEST_CASE("scores of subset runs carry the noise that they claim") {
   at::Tensor masks = at::empty({kRuns, kExamples}, at::kBool);
   for (std::int64_t i = 0; i < masks.numel(); ++i) masks.data_ptr<bool>()[i] = random.below(2) == 1;
   const at::Tensor kept = masks.to(at::kDouble);
-  const at::Tensor y = at::stack({2 * kept.select(1, 0) - kept.select(1, 1), kept.select(1, 2)}, 1) + normal(2, {kRuns, 2});
+  const at::Tensor y =
+      at::stack({2 * kept.select(1, 0) - kept.select(1, 1), kept.select(1, 2)}, 1) +
+      normal(2, {kRuns, 2});
   const NoisyScores out = noisy_scores(masks, y);
   CHECK(std::abs(out.noise_scale * kRuns / 4 - 1) < 0.01);
   const double deviation = std::sqrt(out.output_covariance[0][0].item<double>() * out.noise_scale);
@@ -105,9 +116,11 @@ TEST_CASE("scores of subset runs carry the noise that they claim") {
 TEST_CASE("what cannot be compared is refused") {
   const at::Tensor sigma = at::eye(3, at::kDouble);
   const at::Tensor none = at::zeros({3, 8}, at::kDouble);
-  CHECK_THROWS_AS(whitened_residual(noisy(1, none + 1, sigma, 0.1), {none, sigma, 1}), NumericalError);
+  CHECK_THROWS_AS(whitened_residual(noisy(1, none + 1, sigma, 0.1), {none, sigma, 1}),
+                  NumericalError);
   CHECK_THROWS_WITH_AS(whitened_residual({none, sigma, 1}, {none, at::eye(4), 1}),
-                       "scores [3, 8] float64 [queries, training examples] of B do not fit its covariance [4, 4] float32 "
+                       "scores [3, 8] float64 [queries, training examples] of B do not fit its "
+                       "covariance [4, 4] float32 "
                        "[queries, queries]",
                        ShapeError);
 }

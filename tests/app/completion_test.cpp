@@ -14,7 +14,9 @@ namespace {
 
 const std::string kProgram = MODELDIFF_PROGRAM_FILE;
 
-bool holds(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+bool holds(const std::string& text, const std::string& part) {
+  return text.find(part) != std::string::npos;
+}
 
 bool is_installed(const std::string& shell) {
   return std::system(("command -v " + shell + " > /dev/null").c_str()) == 0;
@@ -36,8 +38,8 @@ std::string output_of(const std::string& shell, const std::string& script) {
 /// What bash offers for the last of some words.
 std::string offers(const std::string& words, int count) {
   return output_of("bash", "PATH=" + kProgram.substr(0, kProgram.rfind('/')) +
-                               ":$PATH\nsource <(modeldiff completion bash)\n" + "COMP_WORDS=(" + words +
-                               ")\nCOMP_CWORD=" + std::to_string(count) +
+                               ":$PATH\nsource <(modeldiff completion bash)\n" + "COMP_WORDS=(" +
+                               words + ")\nCOMP_CWORD=" + std::to_string(count) +
                                "\ncompopt() { :; }\n_modeldiff\necho \" ${COMPREPLY[*]} \"\n");
 }
 
@@ -73,8 +75,8 @@ TEST_CASE("zsh and fish take their scripts without a complaint, where they are i
     }
     CAPTURE(shell);
     const std::string before = shell == "zsh" ? "autoload -Uz compinit\ncompinit -D -u\n" : "";
-    const std::string load =
-        shell == "zsh" ? "source <(" + kProgram + " completion zsh)\n" : kProgram + " completion fish | source\n";
+    const std::string load = shell == "zsh" ? "source <(" + kProgram + " completion zsh)\n"
+                                            : kProgram + " completion fish | source\n";
     CHECK(output_of(shell, before + load + "echo loaded\n") == "loaded\n");
   }
 }
@@ -84,7 +86,8 @@ TEST_CASE("every verb and option of the program stands in every script") {
   for (const std::string shell : {"bash", "zsh", "fish"}) {
     CAPTURE(shell);
     const std::string script = run_program({"completion", shell}, folder.path()).out;
-    for (const char* word : {"report", "verify", "fetch", "quarantine", "fail-fast", "keep", "plugin-path"}) {
+    for (const char* word :
+         {"report", "verify", "fetch", "quarantine", "fail-fast", "keep", "plugin-path"}) {
       CAPTURE(word);
       CHECK(holds(script, word));
     }

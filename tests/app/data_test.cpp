@@ -1,4 +1,5 @@
-// `data ls` and `data fetch`: small files under the names of MNIST's, from folders and from file:// addresses.
+// `data ls` and `data fetch`: small files under the names of MNIST's, from folders and from file://
+// addresses.
 
 #include <doctest/doctest.h>
 
@@ -12,10 +13,12 @@ namespace {
 namespace fs = std::filesystem;
 using Json = nlohmann::json;
 
-constexpr const char* kParts[] = {"train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte",
-                                  "t10k-labels-idx1-ubyte"};
+constexpr const char* kParts[] = {"train-images-idx3-ubyte", "train-labels-idx1-ubyte",
+                                  "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"};
 
-bool holds(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+bool holds(const std::string& text, const std::string& part) {
+  return text.find(part) != std::string::npos;
+}
 
 /// An empty folder for data, which the program takes for the user's.
 struct DataFolder {
@@ -39,7 +42,8 @@ TEST_CASE("data ls says what is looked for and that it is not found") {
     CHECK(set.at("files").size() == 4);
   }
   CHECK(mnist);
-  CHECK(holds(data.run({"data", "ls"}).out, "not found; modeldiff data fetch mnist --from URL_OR_FOLDER"));
+  CHECK(holds(data.run({"data", "ls"}).out,
+              "not found; modeldiff data fetch mnist --from URL_OR_FOLDER"));
 }
 
 TEST_CASE("data fetch without a source says what is expected and where it goes") {

@@ -1,5 +1,5 @@
-// What the verbs say about a finished experiment, and that they say where and what to do when something is wrong. The
-// quickstart's folder is only read; what changes a store works on a copy.
+// What the verbs say about a finished experiment, and that they say where and what to do when
+// something is wrong. The quickstart's folder is only read; what changes a store works on a copy.
 
 #include <doctest/doctest.h>
 
@@ -19,22 +19,36 @@ const std::string kFile = std::string(MODELDIFF_SOURCE_DIR) + "/experiments/quic
 /// The finished quickstart in a folder of its own.
 class StoreCopy {
  public:
-  StoreCopy() { fs::copy(kQuickstart / ".modeldiff", scratch_.path() / ".modeldiff", fs::copy_options::recursive); }
+  StoreCopy() {
+    fs::copy(kQuickstart / ".modeldiff", scratch_.path() / ".modeldiff",
+             fs::copy_options::recursive);
+  }
 
   const fs::path& folder() const { return scratch_.path(); }
-  ProgramRun run(const std::vector<std::string>& arguments) const { return run_program(arguments, folder()); }
-  fs::path object(const std::string& key) const { return folder() / ".modeldiff/objects" / key.substr(0, 2) / key; }
+  ProgramRun run(const std::vector<std::string>& arguments) const {
+    return run_program(arguments, folder());
+  }
+  fs::path object(const std::string& key) const {
+    return folder() / ".modeldiff/objects" / key.substr(0, 2) / key;
+  }
   std::string key_of(const std::string& kind) const {
-    return Json::parse(run({"store", "ls", "--kind", kind, "--json"}).out).at("artifacts").at(0).at("key");
+    return Json::parse(run({"store", "ls", "--kind", kind, "--json"}).out)
+        .at("artifacts")
+        .at(0)
+        .at("key");
   }
 
  private:
   ScratchFolder scratch_;
 };
 
-ProgramRun read(const std::vector<std::string>& arguments) { return run_program(arguments, kQuickstart); }
+ProgramRun read(const std::vector<std::string>& arguments) {
+  return run_program(arguments, kQuickstart);
+}
 
-bool holds(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+bool holds(const std::string& text, const std::string& part) {
+  return text.find(part) != std::string::npos;
+}
 
 }  // namespace
 
@@ -76,7 +90,8 @@ TEST_CASE("report on an empty store says that there is nothing") {
 TEST_CASE("store ls shows kind, key, experiment and label, and sums up") {
   const Json all = Json::parse(read({"store", "ls", "--json"}).out);
   std::uint64_t bytes = 0;
-  for (const Json& artifact : all.at("artifacts")) bytes += artifact.at("bytes").get<std::uint64_t>();
+  for (const Json& artifact : all.at("artifacts"))
+    bytes += artifact.at("bytes").get<std::uint64_t>();
   CHECK(bytes == all.at("bytes"));
   const ProgramRun runs = read({"store", "ls", "--kind", "comparison"});
   CHECK(holds(runs.out, "quickstart  comparison of A with B\n1 artifacts"));
@@ -140,7 +155,8 @@ TEST_CASE("show takes the start of a key and lists several that begin so") {
   CHECK(holds(shown.out, "attribution against"));
   const Json facts = Json::parse(read({"show", key, "--json"}).out);
   CHECK(facts.at("experiment") == "quickstart");
-  for (const auto& [name, tensor] : facts.at("files").at("comparison.safetensors").at("tensors").items()) {
+  for (const auto& [name, tensor] :
+       facts.at("files").at("comparison.safetensors").at("tensors").items()) {
     CAPTURE(name);
     CHECK(tensor.at("min") <= tensor.at("mean"));
     CHECK(tensor.at("mean") <= tensor.at("max"));
@@ -173,7 +189,8 @@ TEST_CASE("diff of two files names each key that differs, with the line it comes
   const std::string head = "extends: " + kFile + "\nexperiment: a\nalgorithms:\n";
   write_file(folder.path() / "a.yaml", head + "  A: {lr: 0.5}\n");
   write_file(folder.path() / "b.yaml", head + "\n  A: {lr: 0.25}\n");
-  const Json diff = Json::parse(run_program({"diff", "a.yaml", "b.yaml", "--json"}, folder.path()).out);
+  const Json diff =
+      Json::parse(run_program({"diff", "a.yaml", "b.yaml", "--json"}, folder.path()).out);
   REQUIRE(diff.at("differences").size() == 2);  // B extends A
   const Json& first = diff.at("differences").at(0);
   CHECK(first.at("path") == "algorithms.A.lr");
@@ -192,19 +209,22 @@ TEST_CASE("diff of two results sets their numbers side by side") {
   fs::create_directories(folder.path() / "changed");
   write_file(folder.path() / "changed/result.json", result.dump());
   const std::string original = (kQuickstart / "results/quickstart").string();
-  const Json diff = Json::parse(run_program({"diff", original, "changed", "--json"}, folder.path()).out);
+  const Json diff =
+      Json::parse(run_program({"diff", original, "changed", "--json"}, folder.path()).out);
   CHECK(diff.at("equal") == false);
   REQUIRE(diff.at("numbers").size() == 1);
   CHECK(diff.at("numbers").at(0).at("path") == "compare.p_value");
   CHECK(diff.at("numbers").at(0).at("b") == 0.5);
-  CHECK(holds(run_program({"diff", original, original}, folder.path()).out, "all numbers are equal"));
+  CHECK(
+      holds(run_program({"diff", original, original}, folder.path()).out, "all numbers are equal"));
   const ProgramRun mixed = run_program({"diff", original, kFile}, folder.path());
   CHECK(mixed.exit_code == 2);
   CHECK(holds(mixed.err, "two of one sort can be compared"));
 }
 
 TEST_CASE("diff of two artifacts says what they were made from and how far tensors are apart") {
-  const Json runs = Json::parse(read({"store", "ls", "--kind", "run", "--json"}).out).at("artifacts");
+  const Json runs =
+      Json::parse(read({"store", "ls", "--kind", "run", "--json"}).out).at("artifacts");
   const std::string a = runs.at(0).at("key"), b = runs.at(1).at("key");
   const Json diff = Json::parse(read({"diff", a, b, "--json"}).out);
   CHECK(diff.at("equal") == false);
@@ -225,7 +245,8 @@ TEST_CASE("doctor finds torch, measures both precisions and has a line for each 
   CHECK(half > 0);
   CHECK(facts.at("precision") == (half > full ? "bfloat16" : "float32"));
   const ProgramRun text = read({"doctor"});
-  for (const char* part : {"torch", "precision", "processor", "threads", "memory", "plugins", "data", "store"}) {
+  for (const char* part :
+       {"torch", "precision", "processor", "threads", "memory", "plugins", "data", "store"}) {
     CAPTURE(part);
     CHECK(holds(text.out, part));
   }
@@ -249,14 +270,15 @@ TEST_CASE("worker finds that all is done, and makes what is missing to the same 
 TEST_CASE("an unknown verb, option or verb below a verb gets the nearest name") {
   CHECK(holds(read({"reprot"}).err, "there is no verb 'reprot'; did you mean 'report'?"));
   CHECK(holds(read({"store", "verfy"}).err, "there is no verb 'verfy'; did you mean 'verify'?"));
-  CHECK(holds(read({"store", "ls", "--kin", "run"}).err, "there is no option '--kin'; did you mean '--kind'?"));
+  CHECK(holds(read({"store", "ls", "--kin", "run"}).err,
+              "there is no option '--kin'; did you mean '--kind'?"));
   CHECK(holds(read({"show", "--jso", "abcd"}).err, "did you mean '--json'?"));
   CHECK(read({"reprot"}).exit_code == 2);
 }
 
 TEST_CASE("every verb's help ends with an example that begins with the program's name") {
-  for (const char* verb : {"run", "plan", "check", "why", "report", "show", "diff", "describe", "schema", "worker",
-                           "doctor", "completion"}) {
+  for (const char* verb : {"run", "plan", "check", "why", "report", "show", "diff", "describe",
+                           "schema", "worker", "doctor", "completion"}) {
     CAPTURE(verb);
     const ProgramRun help = read({verb, "--help"});
     CHECK(help.exit_code == 0);

@@ -41,7 +41,8 @@ void write_idx(const fs::path& folder, std::uint32_t count) {
   std::string images = big_endian(0x803) + big_endian(count) + big_endian(2) + big_endian(2);
   std::string labels = big_endian(0x801) + big_endian(count);
   for (std::uint32_t i = 0; i < count; ++i) {
-    for (const std::uint32_t pixel : {i, 3 * i, 7 * i, i * i}) images += static_cast<char>(pixel & 0xff);
+    for (const std::uint32_t pixel : {i, 3 * i, 7 * i, i * i})
+      images += static_cast<char>(pixel & 0xff);
     labels += static_cast<char>(i % 10);
   }
   for (const char* part : {"train", "t10k"}) {
@@ -52,7 +53,9 @@ void write_idx(const fs::path& folder, std::uint32_t count) {
 
 }  // namespace
 
-TEST_CASE("a loss that is not finite is said with run, step and what to try; the other algorithm is finished") {
+TEST_CASE(
+    "a loss that is not finite is said with run, step and what to try; the other algorithm is "
+    "finished") {
   const Bench bench(replaced(kDigits, "epochs: 2}", "epochs: 2, lr: 1e30}"));
   const ProgramRun run = bench.run();
   CHECK(run.exit_code == 4);
@@ -64,7 +67,9 @@ TEST_CASE("a loss that is not finite is said with run, step and what to try; the
   CHECK(std::none_of(left.begin(), left.end(), is_of_a));
 }
 
-TEST_CASE("a damaged artifact is set aside with a message, made anew by the next run, and nothing else is") {
+TEST_CASE(
+    "a damaged artifact is set aside with a message, made anew by the next run, and nothing else "
+    "is") {
   const Bench bench(kDigits);
   REQUIRE(bench.run().exit_code == 0);
   const fs::path artifact = bench.artifact("algorithm A");
@@ -90,7 +95,9 @@ TEST_CASE("damaged IDX files are named with what was expected and found") {
   write_idx(bench.folder() / "idx", 60);
   REQUIRE(bench.run().exit_code == 0);
   SUBCASE("cut off") { cut(bench.folder() / "idx/train-images-idx3-ubyte", 7); }
-  SUBCASE("of another kind") { write_file(bench.folder() / "idx/train-images-idx3-ubyte", "no IDX file at all"); }
+  SUBCASE("of another kind") {
+    write_file(bench.folder() / "idx/train-images-idx3-ubyte", "no IDX file at all");
+  }
   SUBCASE("empty") { write_file(bench.folder() / "idx/train-images-idx3-ubyte", ""); }
   const ProgramRun run = bench.run();
   CHECK(run.exit_code == 4);
@@ -102,7 +109,8 @@ TEST_CASE("damaged IDX files are named with what was expected and found") {
 
 TEST_CASE("a damaged image and a damaged archive are named") {
   const Bench bench(experiment_on("{plugin: image_folder, path: pictures, channels: 1}"));
-  for (const char* name : {"train/cat/1.png", "train/dog/1.jpg", "test/cat/1.png", "test/dog/1.jpg"}) {
+  for (const char* name :
+       {"train/cat/1.png", "train/dog/1.jpg", "test/cat/1.png", "test/dog/1.jpg"}) {
     fs::create_directories((bench.folder() / "pictures" / name).parent_path());
     write_file(bench.folder() / "pictures" / name, "this is no picture");
   }

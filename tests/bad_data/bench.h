@@ -12,7 +12,9 @@ namespace modeldiff::test {
 /// A folder with an experiment, its data and its store.
 class Bench {
  public:
-  explicit Bench(std::string_view experiment) { write_file(folder() / "experiment.yaml", experiment); }
+  explicit Bench(std::string_view experiment) {
+    write_file(folder() / "experiment.yaml", experiment);
+  }
 
   const std::filesystem::path& folder() const { return scratch_.path(); }
   std::filesystem::path store() const { return folder() / ".modeldiff"; }
@@ -23,7 +25,8 @@ class Bench {
 
   /// The cells that a run has: label, key, there.
   Json cells() const {
-    const ProgramRun plan = run_program({"plan", "experiment.yaml", "--json", "--store", store().string()}, folder());
+    const ProgramRun plan =
+        run_program({"plan", "experiment.yaml", "--json", "--store", store().string()}, folder());
     REQUIRE(plan.exit_code == 0);
     return Json::parse(plan.out).at("cells");
   }
@@ -53,7 +56,8 @@ class Bench {
   ScratchFolder scratch_;
 };
 
-#define CHECK_SAYS(run, part)                                                                                \
-  CHECK_MESSAGE((run).err.find(part) != std::string::npos, "expected: ", part, "\nfound: ", (run).err)
+#define CHECK_SAYS(run, part)                                                  \
+  CHECK_MESSAGE((run).err.find(part) != std::string::npos, "expected: ", part, \
+                "\nfound: ", (run).err)
 
 }  // namespace modeldiff::test

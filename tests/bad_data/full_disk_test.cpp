@@ -22,7 +22,9 @@ class SmallDisk {
   SmallDisk& operator=(const SmallDisk&) = delete;
 
   bool mounted() const { return mounted_; }
-  void grow() const { REQUIRE(::mount("tmpfs", folder_.c_str(), "tmpfs", MS_REMOUNT, "size=200m") == 0); }
+  void grow() const {
+    REQUIRE(::mount("tmpfs", folder_.c_str(), "tmpfs", MS_REMOUNT, "size=200m") == 0);
+  }
 
  private:
   fs::path folder_;
@@ -31,7 +33,9 @@ class SmallDisk {
 
 }  // namespace
 
-TEST_CASE("a full disk is said, exit code 4; with more space the same command goes on with what was finished") {
+TEST_CASE(
+    "a full disk is said, exit code 4; with more space the same command goes on with what was "
+    "finished") {
   const Bench bench(R"(experiment: small
 dataset: {plugin: digits, subset: {train: 200}}
 queries: 20

@@ -6,10 +6,11 @@
 
 #include "run_program.h"
 
-/// Each folder of tests/bad_experiments/program holds an experiment file, the files it names, and expected.txt: the
-/// command line and what the program says to it; of a run its errors. Without a file arguments.txt (one argument a
-/// line) the command is `check experiment.yaml`; what only data can tell has the command `run`.
-/// MODELDIFF_UPDATE_GOLDEN=1 rewrites the expected texts, but never what a case is about: each must end with exit code 2.
+/// Each folder of tests/bad_experiments/program holds an experiment file, the files it names, and
+/// expected.txt: the command line and what the program says to it; of a run its errors. Without a
+/// file arguments.txt (one argument a line) the command is `check experiment.yaml`; what only data
+/// can tell has the command `run`. MODELDIFF_UPDATE_GOLDEN=1 rewrites the expected texts, but never
+/// what a case is about: each must end with exit code 2.
 namespace modeldiff::test {
 namespace {
 
@@ -38,7 +39,8 @@ std::string transcript(const fs::path& folder, const fs::path& scratch) {
 
 std::vector<fs::path> cases(bool with_data) {
   std::vector<fs::path> folders;
-  for (const auto& entry : fs::directory_iterator(fs::path(MODELDIFF_SOURCE_DIR) / "tests/bad_experiments/program")) {
+  for (const auto& entry :
+       fs::directory_iterator(fs::path(MODELDIFF_SOURCE_DIR) / "tests/bad_experiments/program")) {
     if ((arguments_of(entry.path()).front() == "run") == with_data) folders.push_back(entry.path());
   }
   std::sort(folders.begin(), folders.end());

@@ -3,8 +3,8 @@
 #include "modeldiff/core/json.h"
 #include "run_program.h"
 
-/// Plugins that cannot be loaded, and one that fails in every way while it works: what the program says, that it goes
-/// on, and that what was finished is used again.
+/// Plugins that cannot be loaded, and one that fails in every way while it works: what the program
+/// says, that it goes on, and that what was finished is used again.
 namespace modeldiff::test {
 namespace {
 
@@ -28,7 +28,8 @@ class Bench {
   }
 
   void set_evaluation(const std::string& evaluation) {
-    write_file(folder() / "experiment.yaml", kExperiment + (evaluation.empty() ? "" : "  - " + evaluation + "\n"));
+    write_file(folder() / "experiment.yaml",
+               kExperiment + (evaluation.empty() ? "" : "  - " + evaluation + "\n"));
   }
 
   void append(const std::string& lines) const {
@@ -51,15 +52,16 @@ class Bench {
   }
 
   ProgramRun run(const std::string& verb) const {
-    std::vector<std::string> arguments{verb, "experiment.yaml", "--plugin-path", plugins().string()};
+    std::vector<std::string> arguments{verb, "experiment.yaml", "--plugin-path",
+                                       plugins().string()};
     if (verb == "run") arguments.push_back("-j1");
     return run_program(arguments, folder());
   }
 
   /// Labels of the cells that a run would make, one a line.
   std::string left() const {
-    const ProgramRun plan =
-        run_program({"plan", "experiment.yaml", "--json", "--plugin-path", plugins().string()}, folder());
+    const ProgramRun plan = run_program(
+        {"plan", "experiment.yaml", "--json", "--plugin-path", plugins().string()}, folder());
     REQUIRE(plan.exit_code == 0);
     const Json description = Json::parse(plan.out);
     std::string labels;
@@ -73,9 +75,12 @@ class Bench {
   ScratchFolder scratch_;
 };
 
-bool has(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+bool has(const std::string& text, const std::string& part) {
+  return text.find(part) != std::string::npos;
+}
 
-#define CHECK_SAYS(run, part) CHECK_MESSAGE(has((run).err, part), "expected: ", part, "\nfound: ", (run).err)
+#define CHECK_SAYS(run, part) \
+  CHECK_MESSAGE(has((run).err, part), "expected: ", part, "\nfound: ", (run).err)
 
 /// The experiment without the plugin needs nothing but its own checks, which are over in no time.
 void check_goes_on_without_plugin(Bench& bench) {
@@ -88,7 +93,9 @@ void check_goes_on_without_plugin(Bench& bench) {
 
 }  // namespace
 
-TEST_CASE("a plugin that cannot be loaded is named with the reason before anything is made, exit code 3") {
+TEST_CASE(
+    "a plugin that cannot be loaded is named with the reason before anything is made, exit code "
+    "3") {
   const Bench bench("misbehaving");
   const auto refused = [&](const std::vector<std::string>& reasons) {
     for (const char* verb : {"check", "run"}) {
@@ -109,7 +116,8 @@ TEST_CASE("a plugin that cannot be loaded is named with the reason before anythi
   }
   SUBCASE("without its symbol") {
     bench.add_patched("modeldiff_plugin_v1", "modeldiff_plugin_v9");
-    refused({"plugin 'misbehaving' of kind 'evaluations', version 0.3", "cannot be loaded", "modeldiff_plugin_v1"});
+    refused({"plugin 'misbehaving' of kind 'evaluations', version 0.3", "cannot be loaded",
+             "modeldiff_plugin_v1"});
   }
   SUBCASE("with a function that is nowhere") {
     bench.add_patched("_ZN9modeldiff10EvaluationD2Ev", "_ZN9modeldiff10EvaluationD9Ev");
@@ -130,12 +138,14 @@ TEST_CASE("two libraries with one name are an error that names both, exit code 3
   CHECK_SAYS(run, "remove one, or leave its folder out of the search");
 }
 
-TEST_CASE("a library that was cut off or is none does not stop an experiment that does not name it") {
+TEST_CASE(
+    "a library that was cut off or is none does not stop an experiment that does not name it") {
   const Bench bench("");
   write_file(bench.plugins() / "cut.so", content_of(MISBEHAVING_PLUGIN).substr(0, 5000));
   write_file(bench.plugins() / "text.so", "this is no library\n");
   CHECK(bench.run("check").exit_code == 0);
-  const ProgramRun described = run_program({"describe", "--plugin-path", bench.plugins().string()}, bench.folder());
+  const ProgramRun described =
+      run_program({"describe", "--plugin-path", bench.plugins().string()}, bench.folder());
   CHECK(described.exit_code == 0);
   CHECK_SAYS(described, "cut.so");
   CHECK_SAYS(described, "was it copied in full?");
@@ -145,11 +155,12 @@ TEST_CASE("a library that was cut off or is none does not stop an experiment tha
 
 TEST_CASE("check makes every plugin once and says what its constructor does, exit code 3") {
   const std::string title = "plugin 'misbehaving' of kind 'evaluations', version 0.3";
-  for (const auto& [fault, reason] : {std::pair<std::string, std::string>{"error", "the moon is in the wrong phase"},
-                                      {"odd_throw", "it threw something that is no std::exception"},
-                                      {"segfault", "was ended by signal 11 (Segmentation fault) while it was made"},
-                                      {"exit", "ended its process with exit code 7 while it was made"},
-                                      {"memory", "std::bad_alloc"}}) {
+  for (const auto& [fault, reason] :
+       {std::pair<std::string, std::string>{"error", "the moon is in the wrong phase"},
+        {"odd_throw", "it threw something that is no std::exception"},
+        {"segfault", "was ended by signal 11 (Segmentation fault) while it was made"},
+        {"exit", "ended its process with exit code 7 while it was made"},
+        {"memory", "std::bad_alloc"}}) {
     CAPTURE(fault);
     const Bench bench("{plugin: misbehaving, construct: " + fault + "}");
     bench.add_plugin();
@@ -160,9 +171,11 @@ TEST_CASE("check makes every plugin once and says what its constructor does, exi
   }
 }
 
-TEST_CASE("a plugin that fails at work is named, the rest is finished and used again, exit code 4") {
+TEST_CASE(
+    "a plugin that fails at work is named, the rest is finished and used again, exit code 4") {
   for (const auto& [fault, reason] :
-       {std::pair<std::string, std::string>{"error", "plugin 'misbehaving' 0.3: the moon is in the wrong phase"},
+       {std::pair<std::string, std::string>{
+            "error", "plugin 'misbehaving' 0.3: the moon is in the wrong phase"},
         {"odd_throw", "plugin 'misbehaving' 0.3 threw something that is no exception"},
         {"segfault", "the worker was ended by signal 11 (Segmentation fault)"},
         {"exit", "the worker ended with exit code 7"},

@@ -17,8 +17,9 @@ enum class Fault { none, error, odd_throw, segfault, hang, exit, memory };
 template <>
 struct Choices<Fault> {
   static constexpr std::pair<Fault, const char*> names[] = {
-      {Fault::none, "none"}, {Fault::error, "error"}, {Fault::odd_throw, "odd_throw"}, {Fault::segfault, "segfault"},
-      {Fault::hang, "hang"}, {Fault::exit, "exit"},   {Fault::memory, "memory"}};
+      {Fault::none, "none"},         {Fault::error, "error"}, {Fault::odd_throw, "odd_throw"},
+      {Fault::segfault, "segfault"}, {Fault::hang, "hang"},   {Fault::exit, "exit"},
+      {Fault::memory, "memory"}};
 };
 
 namespace {
@@ -45,7 +46,8 @@ void exhaust_memory() {
     std::fclose(file);
   }
   rlimit tight = before;
-  tight.rlim_cur = static_cast<rlim_t>(pages) * static_cast<rlim_t>(::sysconf(_SC_PAGESIZE)) + 16 * kBlock;
+  tight.rlim_cur =
+      static_cast<rlim_t>(pages) * static_cast<rlim_t>(::sysconf(_SC_PAGESIZE)) + 16 * kBlock;
   ::setrlimit(RLIMIT_AS, &tight);
   try {
     std::vector<std::vector<char>> blocks;
@@ -58,13 +60,23 @@ void exhaust_memory() {
 
 void commit(Fault fault) {
   switch (fault) {
-    case Fault::none: return;
-    case Fault::error: throw std::runtime_error("the moon is in the wrong phase");
-    case Fault::odd_throw: throw 12;
-    case Fault::segfault: ::raise(SIGSEGV); return;
-    case Fault::hang: ::sleep(600); return;
-    case Fault::exit: ::_exit(7);
-    case Fault::memory: exhaust_memory(); return;
+    case Fault::none:
+      return;
+    case Fault::error:
+      throw std::runtime_error("the moon is in the wrong phase");
+    case Fault::odd_throw:
+      throw 12;
+    case Fault::segfault:
+      ::raise(SIGSEGV);
+      return;
+    case Fault::hang:
+      ::sleep(600);
+      return;
+    case Fault::exit:
+      ::_exit(7);
+    case Fault::memory:
+      exhaust_memory();
+      return;
   }
 }
 
@@ -83,7 +95,7 @@ class Misbehaving final : public Evaluation {
 
 }  // namespace
 
-MODELDIFF_PLUGIN("evaluations", "misbehaving", "0.3", "Goes wrong as it is told", Misbehaving, Params,
-                 R"({"needs": ["runs"]})")
+MODELDIFF_PLUGIN("evaluations", "misbehaving", "0.3", "Goes wrong as it is told", Misbehaving,
+                 Params, R"({"needs": ["runs"]})")
 
 }  // namespace modeldiff

@@ -1,11 +1,11 @@
-// Features and scores of the `trak` attributor on the work of a peer's run: an MNIST MLP 784-256-128-10 and 10,000 + 1,000
-// examples, projected to 2,048 numbers.
+// Features and scores of the `trak` attributor on the work of a peer's run: an MNIST MLP
+// 784-256-128-10 and 10,000 + 1,000 examples, projected to 2,048 numbers.
 //
 //   benchmark_trak --work FOLDER [--repeat N] [--threads N] [--projection K] [--against FILE]
 //
-// FOLDER holds mnist_10000_1000.safetensors (train_x, train_y, test_x, test_y) and mnist_mlp_n10000_e3_s0.safetensors
-// (0.weight, 0.bias, 2.weight, ...). `--against` names a file of that folder with scores [train, test] of another
-// program. Prints one JSON line.
+// FOLDER holds mnist_10000_1000.safetensors (train_x, train_y, test_x, test_y) and
+// mnist_mlp_n10000_e3_s0.safetensors (0.weight, 0.bias, 2.weight, ...). `--against` names a file of
+// that folder with scores [train, test] of another program. Prints one JSON line.
 
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
@@ -67,7 +67,8 @@ std::unique_ptr<Fixture> load(const Options& options) {
   const TensorMap weights = read_tensors(options.work / "mnist_mlp_n10000_e3_s0.safetensors");
   std::vector<at::Tensor> flat;
   for (const char* layer : {"0", "2", "4"}) {
-    for (const char* part : {".weight", ".bias"}) flat.push_back(weights.at(std::string(layer) + part).flatten());
+    for (const char* part : {".weight", ".bias"})
+      flat.push_back(weights.at(std::string(layer) + part).flatten());
   }
   out->weights.parameters = at::cat(flat);
   out->predictor.model = model;
@@ -108,7 +109,8 @@ int run(const Options& options) {
   at::set_num_threads(options.threads);
   auto fixture = load(options);
   const auto attributor = make_attributor({{"projection", options.projection}, {"q_power", 1}});
-  at::matmul(at::ones({512, 512}), at::ones({512, 512}));  // threads and libraries are there before the clock starts
+  at::matmul(at::ones({512, 512}),
+             at::ones({512, 512}));  // threads and libraries are there before the clock starts
   const double before = peak_megabytes();
 
   std::vector<double> seconds;
@@ -117,21 +119,26 @@ int run(const Options& options) {
   for (int repeat = 0; repeat < options.repeat; ++repeat) {
     scores.reset();
     const auto begin = std::chrono::steady_clock::now();
-    const std::vector<TensorMap> runs = {attributor->score_run({.facts = fixture->facts,
-                                                                .train = fixture->train,
-                                                                .queries = fixture->queries,
-                                                                .predictor = fixture->predictor,
-                                                                .weights = fixture->weights,
-                                                                .checkpoints = fixture->checkpoints,
-                                                                .subset = {},
-                                                                .seed = static_cast<std::uint64_t>(repeat),
-                                                                .progress = fixture->progress})};
+    const std::vector<TensorMap> runs = {
+        attributor->score_run({.facts = fixture->facts,
+                               .train = fixture->train,
+                               .queries = fixture->queries,
+                               .predictor = fixture->predictor,
+                               .weights = fixture->weights,
+                               .checkpoints = fixture->checkpoints,
+                               .subset = {},
+                               .seed = static_cast<std::uint64_t>(repeat),
+                               .progress = fixture->progress})};
     if (repeat == 0) peak = peak_megabytes();
     scores = attributor
-                 ->combine({.runs = runs, .masks = {}, .train = fixture->train, .queries = fixture->queries,
+                 ->combine({.runs = runs,
+                            .masks = {},
+                            .train = fixture->train,
+                            .queries = fixture->queries,
                             .progress = fixture->progress})
                  .scores;
-    seconds.push_back(std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count());
+    seconds.push_back(
+        std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count());
   }
   std::vector<double> sorted = seconds;
   std::sort(sorted.begin(), sorted.end());
@@ -142,7 +149,8 @@ int run(const Options& options) {
               {"seconds", median},
               {"all_seconds", seconds},
               {"examples_per_second", examples / median},
-              {"dense_projection_gflops", 2 * examples * parameters * static_cast<double>(options.projection) / median / 1e9},
+              {"dense_projection_gflops",
+               2 * examples * parameters * static_cast<double>(options.projection) / median / 1e9},
               {"threads", options.threads},
               {"peak_mb", peak},
               {"peak_mb_before", before},

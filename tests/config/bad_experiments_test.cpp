@@ -12,9 +12,9 @@
 #include "config/render.h"
 #include "small_experiment.h"
 
-/// Each folder of tests/bad_experiments/small_schema holds an experiment, the options it is run with (one a
-/// line, if there are any) and the whole text that the user gets. MODELDIFF_UPDATE_GOLDEN=1
-/// rewrites the texts.
+/// Each folder of tests/bad_experiments/small_schema holds an experiment, the options it is run
+/// with (one a line, if there are any) and the whole text that the user gets.
+/// MODELDIFF_UPDATE_GOLDEN=1 rewrites the texts.
 namespace modeldiff {
 namespace {
 
@@ -75,8 +75,8 @@ std::string messages() {
 TEST_CASE("every bad experiment gets its whole text of errors") {
   const bool update = std::getenv("MODELDIFF_UPDATE_GOLDEN") != nullptr;
   std::vector<fs::path> folders;
-  for (const auto& entry :
-       fs::directory_iterator(fs::path(MODELDIFF_SOURCE_DIR) / "tests/bad_experiments/small_schema")) {
+  for (const auto& entry : fs::directory_iterator(fs::path(MODELDIFF_SOURCE_DIR) /
+                                                  "tests/bad_experiments/small_schema")) {
     folders.push_back(entry.path());
   }
   std::sort(folders.begin(), folders.end());

@@ -1,4 +1,5 @@
-// Whatever bytes a file has, the reader refuses it with a DataError or gives views that lie within it.
+// Whatever bytes a file has, the reader refuses it with a DataError or gives views that lie within
+// it.
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
@@ -12,7 +13,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   try {
     std::size_t total = 0;
     for (const auto& [name, view] : modeldiff::parse_safetensors(file, "fuzz").tensors) {
-      if (view.data < file.data() || view.data + view.bytes > file.data() + file.size()) std::abort();
+      if (view.data < file.data() || view.data + view.bytes > file.data() + file.size())
+        std::abort();
       total += view.bytes;
     }
     if (total > size) std::abort();

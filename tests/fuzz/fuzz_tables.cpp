@@ -12,13 +12,16 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const modeldiff::CsvTable table = modeldiff::parse_csv(text, "fuzz");
     for (std::size_t row = 0; row < table.rows.size(); ++row) {
       if (table.rows[row].size() != table.columns.size()) std::abort();
-      for (std::size_t column = 0; column < table.columns.size(); ++column) number_at(table, row, column);
+      for (std::size_t column = 0; column < table.columns.size(); ++column)
+        number_at(table, row, column);
     }
   } catch (const modeldiff::DataError&) {
   }
   try {
     const modeldiff::SparseTable table = modeldiff::parse_libsvm(text, "fuzz");
-    if (table.begins.size() != table.labels.size() + 1 || table.begins.back() != table.entries.size()) std::abort();
+    if (table.begins.size() != table.labels.size() + 1 ||
+        table.begins.back() != table.entries.size())
+      std::abort();
   } catch (const modeldiff::DataError&) {
   }
   return 0;

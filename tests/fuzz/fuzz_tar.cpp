@@ -13,11 +13,14 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   std::uint64_t total = 0;
   try {
     modeldiff::read_archive(
-        {reinterpret_cast<const char*>(data), size}, "fuzz", limits, [](const std::string& name) { return name.size() % 8 != 0; },
+        {reinterpret_cast<const char*>(data), size}, "fuzz", limits,
+        [](const std::string& name) { return name.size() % 8 != 0; },
         [&](const std::string& name, const std::string& content) {
           total += content.size();
-          const bool leaves = name.empty() || name.front() == '/' || ("/" + name + "/").find("/../") != std::string::npos;
-          if (leaves || content.size() > limits.file_bytes || total > limits.total_bytes) std::abort();
+          const bool leaves = name.empty() || name.front() == '/' ||
+                              ("/" + name + "/").find("/../") != std::string::npos;
+          if (leaves || content.size() > limits.file_bytes || total > limits.total_bytes)
+            std::abort();
         });
   } catch (const modeldiff::DataError&) {
   }

@@ -20,7 +20,9 @@ namespace fs = std::filesystem;
 
 const fs::path kLibraries = fs::path(MODELDIFF_BUILD_DIR) / "tests/plugin_host";
 
-std::span<const std::byte> bytes_of(const std::string& text) { return std::as_bytes(std::span(text)); }
+std::span<const std::byte> bytes_of(const std::string& text) {
+  return std::as_bytes(std::span(text));
+}
 
 std::string library(const std::string& name) { return read_text(kLibraries / name); }
 
@@ -45,7 +47,8 @@ std::size_t entry_of_manifest(const std::string& bytes) {
   for (std::size_t i = 0; i < header.e_shnum; ++i) {
     Elf64_Shdr entry;
     std::memcpy(&entry, bytes.data() + header.e_shoff + i * sizeof entry, sizeof entry);
-    if (entry.sh_offset == offset && entry.sh_type == SHT_PROGBITS) return header.e_shoff + i * sizeof entry;
+    if (entry.sh_offset == offset && entry.sh_type == SHT_PROGBITS)
+      return header.e_shoff + i * sizeof entry;
   }
   return 0;
 }
@@ -104,10 +107,13 @@ TEST_CASE("each way in which a file is no library for this machine is said") {
       {"", "expected an ELF file, found 0 bytes of something else"},
       {"/* GNU ld script */", "expected an ELF file, found 19 bytes of something else"},
       {good.substr(0, 63), "expected an ELF file, found 63 bytes of something else"},
-      {with(good, EI_CLASS, char{ELFCLASS32}), "expected 64 bits, little endian, found another form of ELF"},
-      {with(good, EI_DATA, char{ELFDATA2MSB}), "expected 64 bits, little endian, found another form of ELF"},
+      {with(good, EI_CLASS, char{ELFCLASS32}),
+       "expected 64 bits, little endian, found another form of ELF"},
+      {with(good, EI_DATA, char{ELFDATA2MSB}),
+       "expected 64 bits, little endian, found another form of ELF"},
       {with(good, offsetof(Elf64_Ehdr, e_machine), Elf64_Half{EM_S390}), ", found 22"},
-      {with(good, offsetof(Elf64_Ehdr, e_type), Elf64_Half{ET_REL}), "expected a shared object (3), found type 1"},
+      {with(good, offsetof(Elf64_Ehdr, e_type), Elf64_Half{ET_REL}),
+       "expected a shared object (3), found type 1"},
       {with(good, offsetof(Elf64_Ehdr, e_shentsize), Elf64_Half{40}),
        "expected entries of 64 bytes in its table of sections, found 40"},
       {good.substr(0, good.size() - 1), "was it copied in full?"},
@@ -124,8 +130,8 @@ TEST_CASE("each way in which a file is no library for this machine is said") {
   };
   for (const Case& c : cases) {
     CAPTURE(c.expected);
-    const std::string text =
-        thrown_text<PluginError>([&] { find_elf_section(bytes_of(c.bytes), kManifestSection, "x.so"); });
+    const std::string text = thrown_text<PluginError>(
+        [&] { find_elf_section(bytes_of(c.bytes), kManifestSection, "x.so"); });
     CAPTURE(text);
     CHECK(text.starts_with("'x.so' is not a library that can be loaded here: "));
     CHECK(text.find(c.expected) != std::string::npos);
@@ -138,12 +144,15 @@ TEST_CASE("whatever bytes a library has, its section lies within it or it is ref
   RandomStream random(3);
   int found = 0, refused = 0;
   for (int trial = 0; trial < 20'000; ++trial) {
-    std::string bytes = good.substr(0, random.below(8) == 0 ? random.below(good.size()) : good.size());
+    std::string bytes =
+        good.substr(0, random.below(8) == 0 ? random.below(good.size()) : good.size());
     for (std::uint64_t n = random.below(4); n > 0; --n) {
-      const std::size_t at = random.below(2) ? random.below(64) : header.e_shoff + random.below(header.e_shnum * 64);
+      const std::size_t at =
+          random.below(2) ? random.below(64) : header.e_shoff + random.below(header.e_shnum * 64);
       if (at < bytes.size()) bytes[at] = static_cast<char>(random.below(3) ? random() : 0xff);
     }
-    const std::vector<char> exact(bytes.begin(), bytes.end());  // so that a sanitizer sees what is read beyond
+    const std::vector<char> exact(bytes.begin(),
+                                  bytes.end());  // so that a sanitizer sees what is read beyond
     const auto file = std::as_bytes(std::span(exact));
     try {
       const auto section = find_elf_section(file, kManifestSection, "x.so");
@@ -180,7 +189,8 @@ TEST_CASE("each way in which a manifest is malformed is said, with the file") {
       {edited("\"1\"", "1"), "must have the text 'version'"},
       {edited("\"mlp\",\"version\"", "\"\",\"version\""), "has no name"},
       {edited("models", "optimizers"),
-       "names the kind 'optimizers'; the kinds are datasets, models, algorithms, attributors, proposers, evaluations"},
+       "names the kind 'optimizers'; the kinds are datasets, models, algorithms, attributors, "
+       "proposers, evaluations"},
       {edited("\"schema\":", "\"schemas\":"), "must have the object 'schema'"},
       {edited("\"fields\":[]", "\"fields\":[{}]"), "holds no schema of this version: "},
       {edited("\"fields\":[]", "\"fields\":7"), "holds no schema of this version: "},

@@ -32,7 +32,8 @@ int exit_code_of(pid_t process, std::chrono::seconds limit) {
     if (std::chrono::steady_clock::now() > until) {
       ::kill(process, SIGKILL);
       ::waitpid(process, &status, 0);
-      throw std::runtime_error("the program did not end within its limit of " + std::to_string(limit.count()) + " s");
+      throw std::runtime_error("the program did not end within its limit of " +
+                               std::to_string(limit.count()) + " s");
     }
     ::usleep(2000);
   }
@@ -59,18 +60,21 @@ ProgramRun run_program(const std::vector<std::string>& arguments, const fs::path
   std::vector<std::string> words{MODELDIFF_PROGRAM};
   words.insert(words.end(), arguments.begin(), arguments.end());
   const char* path = std::getenv("PATH");
-  std::vector<std::string> variables{std::string("PATH=") + (path ? path : ""), "HOME=" + scratch.path().string()};
+  std::vector<std::string> variables{std::string("PATH=") + (path ? path : ""),
+                                     "HOME=" + scratch.path().string()};
   variables.insert(variables.end(), environment.begin(), environment.end());
 
   posix_spawn_file_actions_t actions;
   ::posix_spawn_file_actions_init(&actions);
   ::posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-  ::posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, out.c_str(), O_WRONLY | O_CREAT, 0600);
-  ::posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, err.c_str(), O_WRONLY | O_CREAT, 0600);
+  ::posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, out.c_str(), O_WRONLY | O_CREAT,
+                                     0600);
+  ::posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, err.c_str(), O_WRONLY | O_CREAT,
+                                     0600);
   ::posix_spawn_file_actions_addchdir_np(&actions, folder.c_str());
   pid_t process = -1;
-  const int error =
-      ::posix_spawn(&process, MODELDIFF_PROGRAM, &actions, nullptr, pointers(words).data(), pointers(variables).data());
+  const int error = ::posix_spawn(&process, MODELDIFF_PROGRAM, &actions, nullptr,
+                                  pointers(words).data(), pointers(variables).data());
   ::posix_spawn_file_actions_destroy(&actions);
   if (error != 0) throw std::system_error(error, std::generic_category(), MODELDIFF_PROGRAM);
   const int code = exit_code_of(process, limit);

@@ -32,7 +32,8 @@ struct ProgramRun {
 /// @param folder where it is started
 /// @param environment NAME=VALUE, all that it sees beside PATH and a home folder that is empty
 /// @throws std::runtime_error when it has not ended after the limit; it is killed then
-ProgramRun run_program(const std::vector<std::string>& arguments, const std::filesystem::path& folder,
+ProgramRun run_program(const std::vector<std::string>& arguments,
+                       const std::filesystem::path& folder,
                        const std::vector<std::string>& environment = {},
                        std::chrono::seconds limit = std::chrono::seconds(120));
 

@@ -18,10 +18,13 @@ TestModel convolution_net() {
   add_batch_norm(parameters, buffers, "norm", 4);
   parameters.add("unused.weight", {3});
   parameters.add("head.weight", {3, 4});
-  return TestModel(parameters, buffers, [](const TestModel& model, const Weights& weights, const at::Tensor& x, Pass& pass) {
-    const at::Tensor y = batch_norm(pass, model, weights, "norm", conv2d(pass, model, weights, "conv", x, 1, 1), true);
-    return linear(pass, model, weights, "head", y.amax({2, 3}));
-  });
+  return TestModel(
+      parameters, buffers,
+      [](const TestModel& model, const Weights& weights, const at::Tensor& x, Pass& pass) {
+        const at::Tensor y = batch_norm(pass, model, weights, "norm",
+                                        conv2d(pass, model, weights, "conv", x, 1, 1), true);
+        return linear(pass, model, weights, "head", y.amax({2, 3}));
+      });
 }
 
 at::Tensor squares(const at::Tensor& outputs) { return outputs.square().sum(); }
@@ -51,18 +54,21 @@ TEST_CASE("a parameter that no output depends on has gradient 0, whatever the re
   RandomStream random(1);
   const Weights weights = model.initialise(random);
   const at::Tensor result = at::full({model.parameters().count()}, 7.f);
-  const LossGradient got = parameter_gradients(model, weights, normal({6, 2, 5, 5}, 2), squares, result);
+  const LossGradient got =
+      parameter_gradients(model, weights, normal({6, 2, 5, 5}, 2), squares, result);
   CHECK(got.gradient.is_same(result));
   CHECK(largest(model.parameters().view(result, "unused.weight")) == 0);
   CHECK(largest(model.parameters().view(result, "conv.weight")) > 0);
 }
 
-TEST_CASE("gradients are made where they are switched off around, and leave no trace on the weights") {
+TEST_CASE(
+    "gradients are made where they are switched off around, and leave no trace on the weights") {
   const TestModel model = convolution_net();
   RandomStream random(1);
   const Weights weights = model.initialise(random);
   const at::NoGradGuard no_gradients;
-  CHECK(largest(parameter_gradients(model, weights, normal({6, 2, 5, 5}, 2), squares).gradient) > 0);
+  CHECK(largest(parameter_gradients(model, weights, normal({6, 2, 5, 5}, 2), squares).gradient) >
+        0);
   CHECK_FALSE(weights.parameters.requires_grad());
 }
 
@@ -108,8 +114,8 @@ TEST_CASE("steps of AdamW follow their formula") {
     adamw_step(w, at::full({1}, static_cast<float>(g)), first, second, 0.1, options, ++step);
     m = 0.8 * m + 0.2 * g;
     v = 0.9 * v + 0.1 * g * g;
-    exact = (1 - 0.1 * 0.05) * exact -
-            0.1 * (m / (1 - std::pow(0.8, step))) / (std::sqrt(v / (1 - std::pow(0.9, step))) + 1e-6);
+    exact = (1 - 0.1 * 0.05) * exact - 0.1 * (m / (1 - std::pow(0.8, step))) /
+                                           (std::sqrt(v / (1 - std::pow(0.9, step))) + 1e-6);
   }
   CHECK(w.item<double>() == doctest::Approx(exact).epsilon(1e-6));
 }

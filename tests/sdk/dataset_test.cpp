@@ -37,9 +37,17 @@ TEST_CASE("bytes become floats in [0, 1], floats stay") {
 TEST_CASE("no examples are none") { CHECK(Examples().size() == 0); }
 
 TEST_CASE("facts survive the way through JSON") {
-  const DataFacts facts{.name = "birds", .task = Task::regression, .input_shape = {3, 8, 9}, .outputs = 2,
-                        .class_names = {"a", "b"}, .groups = {"land", "sea"}, .mean = {0.5f}, .deviation = {0.25f},
-                        .fill = {0.1f, 0.2f, 0.3f}, .planted = {{"class", 3}}, .source = "drawn"};
+  const DataFacts facts{.name = "birds",
+                        .task = Task::regression,
+                        .input_shape = {3, 8, 9},
+                        .outputs = 2,
+                        .class_names = {"a", "b"},
+                        .groups = {"land", "sea"},
+                        .mean = {0.5f},
+                        .deviation = {0.25f},
+                        .fill = {0.1f, 0.2f, 0.3f},
+                        .planted = {{"class", 3}},
+                        .source = "drawn"};
   const DataFacts back = data_facts_from_json(Json::parse(to_json(facts).dump()));
   CHECK(to_json(back) == to_json(facts));
   CHECK(back.task == Task::regression);
@@ -50,15 +58,21 @@ TEST_CASE("facts survive the way through JSON") {
 TEST_CASE("facts that lack a key or name an unknown task are a DataError") {
   Json json = to_json(DataFacts{});
   json["task"] = "ranking";
-  CHECK_THROWS_WITH_AS(data_facts_from_json(json),
-                       "facts of a data set: task must be 'classification' or 'regression', got 'ranking'", DataError);
+  CHECK_THROWS_WITH_AS(
+      data_facts_from_json(json),
+      "facts of a data set: task must be 'classification' or 'regression', got 'ranking'",
+      DataError);
   json.erase("task");
   CHECK_THROWS_AS(data_facts_from_json(json), DataError);
 }
 
 TEST_CASE("a transformation survives the way through JSON") {
-  Transformation patch{.proposer = "patches", .family = "solid_patch", .label = "white 4x4", .parameters = {{"row", 1}},
-                       .tensors = {}, .direction = 2};
+  Transformation patch{.proposer = "patches",
+                       .family = "solid_patch",
+                       .label = "white 4x4",
+                       .parameters = {{"row", 1}},
+                       .tensors = {},
+                       .direction = 2};
   const at::Tensor image = at::rand({3, 4, 4});
   const Transformation back = transformation_from_json(to_json(patch), {{"image", image}});
   CHECK(to_json(back) == to_json(patch));

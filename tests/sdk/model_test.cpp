@@ -15,9 +15,12 @@ TestModel two_layers() {
   parameters.add("first.weight", {4, 3});
   parameters.add("first.bias", {4});
   parameters.add("second.weight", {2, 4});
-  return TestModel(parameters, {}, [](const TestModel& model, const Weights& weights, const at::Tensor& x, Pass& pass) {
-    return linear(pass, model, weights, "second", relu(pass, linear(pass, model, weights, "first", x)));
-  });
+  return TestModel(
+      parameters, {},
+      [](const TestModel& model, const Weights& weights, const at::Tensor& x, Pass& pass) {
+        return linear(pass, model, weights, "second",
+                      relu(pass, linear(pass, model, weights, "first", x)));
+      });
 }
 
 TEST_CASE("a layout places its tensors one after the other") {
@@ -93,7 +96,8 @@ TEST_CASE("a stack answers as its models do one by one") {
 
 TEST_CASE("weights of another size are refused with both sizes") {
   const Predictor predictor{std::make_shared<TestModel>(two_layers()), {}};
-  CHECK_THROWS_WITH_AS(predictor.outputs({at::zeros({23}), {}}, at::zeros({1, 3})), "weights must be [24], got [23] float32", ShapeError);
+  CHECK_THROWS_WITH_AS(predictor.outputs({at::zeros({23}), {}}, at::zeros({1, 3})),
+                       "weights must be [24], got [23] float32", ShapeError);
   CHECK_THROWS_WITH_AS(predictor.outputs_stacked({at::zeros({24}), {}}, at::zeros({1, 3})),
                        "weights must be [models, 24], got [24] float32", ShapeError);
 }

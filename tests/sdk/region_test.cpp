@@ -33,8 +33,10 @@ TEST_CASE("corners are the four corner pixels") {
 
 TEST_CASE("a square may touch the border and not cross it") {
   CHECK(Region{Region::Shape::square, 4, 2, 4}.mask(8, 6).sum().item<std::int64_t>() == 16);
-  CHECK_THROWS_WITH_AS(Region({Region::Shape::square, 5, 2, 4}).mask(8, 6),
-                       "a square of 4 x 4 pixels at row 5, column 2 leaves an image of 8 rows and 6 columns", ShapeError);
+  CHECK_THROWS_WITH_AS(
+      Region({Region::Shape::square, 5, 2, 4}).mask(8, 6),
+      "a square of 4 x 4 pixels at row 5, column 2 leaves an image of 8 rows and 6 columns",
+      ShapeError);
   CHECK_THROWS_AS(Region({Region::Shape::square, 4, 3, 4}).mask(8, 6), ShapeError);
 }
 
@@ -44,9 +46,11 @@ TEST_CASE("hidden pixels are the fill in every channel, all others are normalise
   view.fill = {0.5f, 1.f};
   view.mean = {0.5f, 0.25f};
   view.deviation = {0.5f, 0.25f};
-  const at::Tensor images = at::tensor({0, 255, 51, 0, 255, 0, 0, 102}, at::kByte).view({1, 2, 2, 2});
+  const at::Tensor images =
+      at::tensor({0, 255, 51, 0, 255, 0, 0, 102}, at::kByte).view({1, 2, 2, 2});
   const at::Tensor shown = view.apply(images);
-  const at::Tensor expected = at::tensor({-1.f, 0.f, -0.6f, -1.f, 3.f, 3.f, -1.f, 0.6f}).view({1, 2, 2, 2});
+  const at::Tensor expected =
+      at::tensor({-1.f, 0.f, -0.6f, -1.f, 3.f, 3.f, -1.f, 0.6f}).view({1, 2, 2, 2});
   CHECK((shown - expected).abs().max().item<double>() < 1e-6);
 }
 
@@ -76,9 +80,11 @@ TEST_CASE("a view that does not fit the inputs says so") {
   InputView view;
   view.hidden = at::zeros({4, 4}, at::kBool);
   view.fill = {0.f};
-  CHECK_THROWS_WITH_AS(view.apply(at::zeros({2, 1, 8, 8})), "pixels [4, 4] bool are hidden, but the inputs are [2, 1, 8, 8] float32",
+  CHECK_THROWS_WITH_AS(view.apply(at::zeros({2, 1, 8, 8})),
+                       "pixels [4, 4] bool are hidden, but the inputs are [2, 1, 8, 8] float32",
                        ShapeError);
-  CHECK_THROWS_WITH_AS(view.apply(at::zeros({2, 3, 4, 4})), "fill has 1 values for inputs [2, 3, 4, 4] float32", ShapeError);
+  CHECK_THROWS_WITH_AS(view.apply(at::zeros({2, 3, 4, 4})),
+                       "fill has 1 values for inputs [2, 3, 4, 4] float32", ShapeError);
 }
 
 }  // namespace

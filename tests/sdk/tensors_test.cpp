@@ -15,7 +15,9 @@ namespace {
 
 class Folder {
  public:
-  Folder() : path_(std::filesystem::temp_directory_path() / ("modeldiff_tensors_" + std::to_string(getpid()))) {
+  Folder()
+      : path_(std::filesystem::temp_directory_path() /
+              ("modeldiff_tensors_" + std::to_string(getpid()))) {
     std::filesystem::create_directories(path_);
   }
   ~Folder() { std::filesystem::remove_all(path_); }
@@ -28,8 +30,8 @@ class Folder {
 TEST_CASE("every number type and shape comes back as it was written") {
   const Folder folder;
   TensorMap written;
-  for (const at::ScalarType type : {at::kDouble, at::kFloat, at::kHalf, at::kBFloat16, at::kLong, at::kInt, at::kShort, at::kChar,
-                                    at::kByte, at::kBool}) {
+  for (const at::ScalarType type : {at::kDouble, at::kFloat, at::kHalf, at::kBFloat16, at::kLong,
+                                    at::kInt, at::kShort, at::kChar, at::kByte, at::kBool}) {
     written[c10::toString(type)] = at::arange(6).to(type).view({2, 3});
   }
   written["empty"] = at::empty({0, 4});
@@ -39,7 +41,8 @@ TEST_CASE("every number type and shape comes back as it was written") {
   REQUIRE(read.size() == written.size());
   for (const auto& [name, tensor] : written) {
     CAPTURE(name);
-    CHECK(c10::toString(read.at(name).scalar_type()) == std::string(c10::toString(tensor.scalar_type())));
+    CHECK(c10::toString(read.at(name).scalar_type()) ==
+          std::string(c10::toString(tensor.scalar_type())));
     CHECK(read.at(name).equal(tensor));
   }
 }

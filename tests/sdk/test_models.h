@@ -13,9 +13,11 @@ namespace modeldiff {
 /// A model made of what a test says.
 class TestModel final : public Model {
  public:
-  using Forward = std::function<at::Tensor(const TestModel&, const Weights&, const at::Tensor&, Pass&)>;
+  using Forward =
+      std::function<at::Tensor(const TestModel&, const Weights&, const at::Tensor&, Pass&)>;
 
-  TestModel(ParameterLayout parameters, ParameterLayout buffers, Forward forward) : forward_(std::move(forward)) {
+  TestModel(ParameterLayout parameters, ParameterLayout buffers, Forward forward)
+      : forward_(std::move(forward)) {
     parameters_ = std::move(parameters);
     buffers_ = std::move(buffers);
   }
@@ -41,7 +43,9 @@ inline at::Tensor normal(std::vector<std::int64_t> shape, std::uint64_t seed) {
   return out;
 }
 
-inline double largest(const at::Tensor& x) { return x.numel() == 0 ? 0 : x.abs().max().item<double>(); }
+inline double largest(const at::Tensor& x) {
+  return x.numel() == 0 ? 0 : x.abs().max().item<double>();
+}
 inline double difference(const at::Tensor& a, const at::Tensor& b) { return largest(a - b); }
 
 }  // namespace modeldiff

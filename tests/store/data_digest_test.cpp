@@ -57,7 +57,8 @@ TEST_CASE("a file that changed is read again: its size, its time, or another fil
   CHECK(cache.files_read() == 4);
 }
 
-TEST_CASE("a file modified just now is not remembered, as a second change could have the same time") {
+TEST_CASE(
+    "a file modified just now is not remembered, as a second change could have the same time") {
   const TemporaryFolder folder;
   DigestCache cache(folder / "digests.jsonl");
   std::ofstream(folder / "data.bin") << "abc";
@@ -68,7 +69,8 @@ TEST_CASE("a file modified just now is not remembered, as a second change could 
   CHECK(cache.digest(folder / "data.bin") == sha256("abd"));
 }
 
-TEST_CASE("the digest of a folder is that of its names and contents, not of its place or its order") {
+TEST_CASE(
+    "the digest of a folder is that of its names and contents, not of its place or its order") {
   const TemporaryFolder folder;
   DigestCache cache(folder / "digests.jsonl");
   write_old(folder / "one/b.txt", "2");
@@ -76,8 +78,8 @@ TEST_CASE("the digest of a folder is that of its names and contents, not of its 
   write_old(folder / "other/a/x.txt", "1", 48);
   write_old(folder / "other/b.txt", "2", 48);
   const std::string digest = cache.digest(folder / "one");
-  CHECK(digest == sha256(std::string("a/x.txt\0", 8) + "1 " + sha256("1") + "\n" + std::string("b.txt\0", 6) + "1 " +
-                         sha256("2") + "\n"));
+  CHECK(digest == sha256(std::string("a/x.txt\0", 8) + "1 " + sha256("1") + "\n" +
+                         std::string("b.txt\0", 6) + "1 " + sha256("2") + "\n"));
   CHECK(cache.digest(folder / "other") == digest);
   CHECK(cache.digest((folder / "one").string() + "/") == digest);
   fs::create_directory_symlink(folder / "other", folder / "link");
@@ -113,7 +115,8 @@ TEST_CASE("lines of the cache that are cut short or forged are no entries") {
     std::string text = line;
     return text.replace(text.find(sha256("abc")), 64, "x");
   }();
-  for (const std::string& text : {line.substr(0, line.size() / 2), std::string("[]\n7\n{}\n\n"), no_digest}) {
+  for (const std::string& text :
+       {line.substr(0, line.size() / 2), std::string("[]\n7\n{}\n\n"), no_digest}) {
     CAPTURE(text);
     write_text_atomically(folder / "digests.jsonl", text);
     DigestCache cache(folder / "digests.jsonl");

@@ -38,12 +38,16 @@ class ScopedVariable {
 
 }  // namespace
 
-TEST_CASE("data are looked for in MODELDIFF_DATA, the user's data folder and beside the experiment, in this order") {
+TEST_CASE(
+    "data are looked for in MODELDIFF_DATA, the user's data folder and beside the experiment, in "
+    "this order") {
   const TemporaryFolder folder;
-  const ScopedVariable data("MODELDIFF_DATA", (folder / "a").string() + "::" + (folder / "b").string());
+  const ScopedVariable data("MODELDIFF_DATA",
+                            (folder / "a").string() + "::" + (folder / "b").string());
   const ScopedVariable home("XDG_DATA_HOME", (folder / "home").string());
   const DataSearch search = DataSearch::from_environment(folder / "experiment");
-  const std::vector<fs::path> roots{folder / "a", folder / "b", folder / "home/modeldiff", folder / "experiment"};
+  const std::vector<fs::path> roots{folder / "a", folder / "b", folder / "home/modeldiff",
+                                    folder / "experiment"};
   CHECK(search.roots() == roots);
   for (auto root = roots.rbegin(); root != roots.rend(); ++root) {
     fs::create_directories(*root / "images");
@@ -68,11 +72,13 @@ TEST_CASE("absolute paths and those below ~ are taken as they stand") {
 }
 
 TEST_CASE("data that are nowhere are reported with every place and how to fetch them") {
-  CHECK(thrown_text<DataError>([] { DataSearch({"/nowhere/a", "/nowhere/b"}).resolve("cifar10"); }) ==
-        "data 'cifar10' was not found; looked at\n"
-        "  /nowhere/a/cifar10\n"
-        "  /nowhere/b/cifar10\n"
-        "`modeldiff data ls` names what `modeldiff data fetch NAME` downloads; MODELDIFF_DATA adds folders of your "
-        "own, with ':' between them");
+  CHECK(
+      thrown_text<DataError>([] { DataSearch({"/nowhere/a", "/nowhere/b"}).resolve("cifar10"); }) ==
+      "data 'cifar10' was not found; looked at\n"
+      "  /nowhere/a/cifar10\n"
+      "  /nowhere/b/cifar10\n"
+      "`modeldiff data ls` names what `modeldiff data fetch NAME` downloads; MODELDIFF_DATA adds "
+      "folders of your "
+      "own, with ':' between them");
   CHECK_THROWS_AS(DataSearch({"/tmp"}).resolve(""), DataError);
 }

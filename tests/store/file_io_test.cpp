@@ -14,17 +14,22 @@ using namespace modeldiff;
 
 TEST_CASE("what the system refuses is said with the path and what to do") {
   const auto text = [](int error, std::uint64_t bytes) {
-    return thrown_text<StorageError>([&] { throw_storage_error(error, "write", "/dev/null/x", bytes); });
+    return thrown_text<StorageError>(
+        [&] { throw_storage_error(error, "write", "/dev/null/x", bytes); });
   };
   CHECK(text(EACCES, 0) ==
-        "cannot write '/dev/null/x': Permission denied; make the folder writable for this user, or put the store "
+        "cannot write '/dev/null/x': Permission denied; make the folder writable for this user, or "
+        "put the store "
         "elsewhere");
   CHECK(text(EROFS, 0) ==
-        "cannot write '/dev/null/x': Read-only file system; put the store on a file system that can be written");
+        "cannot write '/dev/null/x': Read-only file system; put the store on a file system that "
+        "can be written");
   CHECK(text(EIO, 10) == "cannot write '/dev/null/x': Input/output error");
   const std::string quota = text(EDQUOT, 4096);
-  CHECK(quota.starts_with("cannot write '/dev/null/x': Disk quota exceeded; 4096 bytes are needed, "));
-  CHECK(quota.ends_with("remove files of yours there, ask for a larger quota, or put the store on another disk"));
+  CHECK(quota.starts_with(
+      "cannot write '/dev/null/x': Disk quota exceeded; 4096 bytes are needed, "));
+  CHECK(quota.ends_with(
+      "remove files of yours there, ask for a larger quota, or put the store on another disk"));
 }
 
 TEST_CASE("free space is that of the nearest folder that exists") {
@@ -64,7 +69,8 @@ TEST_CASE("lines that several processes append do not mix") {
   const TemporaryFolder folder;
   for (int i = 0; i < kProcesses; ++i) {
     if (::fork() == 0) {
-      for (int n = 0; n < kLines; ++n) append_line(folder / "lines", std::string(100 + i, static_cast<char>('a' + i)));
+      for (int n = 0; n < kLines; ++n)
+        append_line(folder / "lines", std::string(100 + i, static_cast<char>('a' + i)));
       ::_exit(0);
     }
   }

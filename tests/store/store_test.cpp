@@ -26,7 +26,8 @@ Publication small_publication(const Store& store, const Key& key, float value = 
   publication.add_json("facts.json", {{"loss", 0.25}, {"steps", 10}});
   publication.add_json_lines("series.jsonl", std::vector<Json>{{{"step", 1}}, {{"step", 2}}});
   const std::array<float, 2> weights{value, 2};
-  publication.add_tensors("weights.safetensors", {{"w", view_of(DType::f32, {2}, weights.data(), sizeof weights)}});
+  publication.add_tensors("weights.safetensors",
+                          {{"w", view_of(DType::f32, {2}, weights.data(), sizeof weights)}});
   return publication;
 }
 
@@ -34,12 +35,15 @@ Publication small_publication(const Store& store, const Key& key, float value = 
 std::map<std::string, std::string> content_of(const fs::path& folder) {
   std::map<std::string, std::string> content;
   for (const auto& entry : fs::recursive_directory_iterator(folder)) {
-    if (entry.is_regular_file()) content[entry.path().lexically_relative(folder).string()] = read_text(entry.path());
+    if (entry.is_regular_file())
+      content[entry.path().lexically_relative(folder).string()] = read_text(entry.path());
   }
   return content;
 }
 
-void overwrite(const fs::path& path, std::string_view text) { std::ofstream(path, std::ios::trunc) << text; }
+void overwrite(const fs::path& path, std::string_view text) {
+  std::ofstream(path, std::ios::trunc) << text;
+}
 
 std::vector<Json> events(const Store& store, const std::string& name) {
   std::vector<Json> found;
@@ -52,18 +56,21 @@ std::vector<Json> events(const Store& store, const std::string& name) {
 }  // namespace
 
 TEST_CASE("equal identities have equal keys, whatever the order of their entries") {
-  CHECK(Key::of(Json::parse(R"({"a": 1, "b": [0.1, true]})")) == Key::of(Json::parse(R"({"b": [0.1, true], "a": 1})")));
+  CHECK(Key::of(Json::parse(R"({"a": 1, "b": [0.1, true]})")) ==
+        Key::of(Json::parse(R"({"b": [0.1, true], "a": 1})")));
   CHECK(Key::of({{"a", 1}}) != Key::of({{"a", 2}}));
   // printf '{"a":1}' | sha256sum
-  CHECK(Key::of({{"a", 1}}).text() == "015abd7f5cc57a2dd94b7590f04ad8084273905ee33ec5cebeae62276a97f862");
+  CHECK(Key::of({{"a", 1}}).text() ==
+        "015abd7f5cc57a2dd94b7590f04ad8084273905ee33ec5cebeae62276a97f862");
 }
 
 TEST_CASE("a key is 64 lower-case hexadecimal digits and nothing else") {
   const std::string text(64, 'a');
   CHECK(Key::parse(text).text() == text);
   CHECK(Key::parse(text).brief() == "aaaaaaaaaaaa");
-  for (const std::string& wrong : {std::string(63, 'a'), std::string(65, 'a'), std::string(64, 'A'),
-                                   std::string(64, 'g'), std::string(), "../" + std::string(61, 'a')}) {
+  for (const std::string& wrong :
+       {std::string(63, 'a'), std::string(65, 'a'), std::string(64, 'A'), std::string(64, 'g'),
+        std::string(), "../" + std::string(61, 'a')}) {
     CAPTURE(wrong);
     CHECK(thrown_text<DataError>([&] { Key::parse(wrong); }) ==
           "an artifact's key must be 64 lower-case hexadecimal digits, found '" + wrong + "'");
@@ -105,7 +112,8 @@ TEST_CASE("the same work in two stores gives the same bytes, in whatever order i
   for (const int i : {1, 2, 3}) small_publication(one, key_of(i)).commit();
   std::vector<Publication> publications;
   for (const int i : {3, 1, 2}) publications.push_back(small_publication(other, key_of(i)));
-  for (const Published& result : other.commit_all(publications)) CHECK(result.outcome == PublishOutcome::published);
+  for (const Published& result : other.commit_all(publications))
+    CHECK(result.outcome == PublishOutcome::published);
   CHECK(content_of(one.root() / "objects") == content_of(other.root() / "objects"));
   CHECK(content_of(one.root() / "objects").size() == 12);
   CHECK(one.open(key_of(2)).digest() == other.open(key_of(2)).digest());
@@ -135,12 +143,15 @@ TEST_CASE("numbers that are not finite are stored as null, and text that is not 
   const TemporaryFolder folder;
   const Store store(folder.path());
   Publication publication = store.begin(key_of(1), {{"kind", "scores"}});
-  publication.add_json("facts.json", {{"loss", std::numeric_limits<double>::quiet_NaN()}, {"name", "a\xff"}});
+  publication.add_json("facts.json",
+                       {{"loss", std::numeric_limits<double>::quiet_NaN()}, {"name", "a\xff"}});
   publication.commit();
   CHECK(store.open(key_of(1)).text("facts.json") == "{\"loss\":null,\"name\":\"a\xEF\xBF\xBD\"}\n");
 }
 
-TEST_CASE("publishing again with the same content changes nothing; other content is reported and dropped") {
+TEST_CASE(
+    "publishing again with the same content changes nothing; other content is reported and "
+    "dropped") {
   const TemporaryFolder folder;
   const Store store(folder.path());
   small_publication(store, key_of(1)).commit();
@@ -160,8 +171,9 @@ TEST_CASE("publishing again with the same content changes nothing; other content
   CHECK(lines[0].at("differing") == Json{"more.txt", "weights.safetensors"});
 
   Publication renamed = store.begin(key_of(1), {{"kind", "scores"}});
-  CHECK(renamed.commit().differing ==
-        std::vector<std::string>{"description", "facts.json", "series.jsonl", "weights.safetensors"});
+  CHECK(renamed.commit().differing == std::vector<std::string>{"description", "facts.json",
+                                                               "series.jsonl",
+                                                               "weights.safetensors"});
   CHECK(content_of(store.root() / "objects") == before);
   CHECK(fs::is_empty(store.root() / "tmp"));
 }
@@ -169,7 +181,9 @@ TEST_CASE("publishing again with the same content changes nothing; other content
 TEST_CASE("a publication that is let go, moved from or fails leaves nothing behind") {
   const TemporaryFolder folder;
   const Store store(folder.path());
-  { Publication dropped = small_publication(store, key_of(1)); }
+  {
+    Publication dropped = small_publication(store, key_of(1));
+  }
   CHECK(fs::is_empty(store.root() / "tmp"));
 
   Publication first = small_publication(store, key_of(1));
@@ -191,7 +205,8 @@ TEST_CASE("file names that could leave the artifact, or stand twice, are refused
   const TemporaryFolder folder;
   const Store store(folder.path());
   Publication publication = store.begin(key_of(1), {{"kind", "scores"}});
-  for (const char* name : {"", ".", "..", "../x", "a/b", ".hidden", "manifest.json", "a b", "a\n"}) {
+  for (const char* name :
+       {"", ".", "..", "../x", "a/b", ".hidden", "manifest.json", "a b", "a\n"}) {
     CAPTURE(name);
     CHECK_THROWS_AS(publication.add_text(name, ""), InternalError);
   }
@@ -238,16 +253,20 @@ TEST_CASE("each way in which an artifact may be corrupt is seen, and it can be m
        [&] { fs::remove(place / "facts.json"); }, true},
       {prefix + "'" + (place / "facts.json").string() + "' must have 25 bytes, found 24",
        [&] { fs::resize_file(place / "facts.json", 24); }, true},
-      {"cannot read " + manifest + ": No such file or directory", [&] { fs::remove(place / "manifest.json"); }, true},
-      {prefix + manifest + " must hold a JSON object", [&] { overwrite(place / "manifest.json", "{"); }, true},
-      {prefix + manifest + " must hold its own key", [&] { edit_manifest(key.text(), key_of(2).text()); }, true},
+      {"cannot read " + manifest + ": No such file or directory",
+       [&] { fs::remove(place / "manifest.json"); }, true},
+      {prefix + manifest + " must hold a JSON object",
+       [&] { overwrite(place / "manifest.json", "{"); }, true},
+      {prefix + manifest + " must hold its own key",
+       [&] { edit_manifest(key.text(), key_of(2).text()); }, true},
       {prefix + manifest + " must hold format 1, the one this version reads",
        [&] { edit_manifest("\"format\": 1", "\"format\": 2"); }, true},
       {prefix + manifest + " must hold a name, bytes and a sha256 for each file",
        [&] { edit_manifest("facts.json", "../../x"); }, true},
       {prefix + manifest + " must hold a name, bytes and a sha256 for each file",
        [&] { edit_manifest("\"bytes\": 25", "\"bytes\": -5"); }, true},
-      {prefix + manifest + " must hold a description with its kind", [&] { edit_manifest("\"kind\"", "\"kin\""); }, true},
+      {prefix + manifest + " must hold a description with its kind",
+       [&] { edit_manifest("\"kind\"", "\"kin\""); }, true},
       {prefix + "'" + (place / "facts.json").string() + "' must have the SHA-256 ",
        [&] { overwrite(place / "facts.json", "{\"loss\":0.26,\"steps\":10}\n"); }, false},
   };
@@ -295,12 +314,13 @@ TEST_CASE("asking for what is not there names it") {
   const Store store(folder.path());
   small_publication(store, key_of(1)).commit();
   CHECK(thrown_text<DataError>([&] { store.open(key_of(2)); }) ==
-        "the store has no artifact " + key_of(2).brief() + ": '" + store.object_folder(key_of(2)).string() +
-            "' does not exist");
+        "the store has no artifact " + key_of(2).brief() + ": '" +
+            store.object_folder(key_of(2)).string() + "' does not exist");
   const Artifact artifact = store.open(key_of(1));
   CHECK(thrown_text<DataError>([&] { artifact.json("../manifest.json"); }) ==
         "artifact " + key_of(1).brief() +
-            " of kind 'training_run' has no file '../manifest.json'; it has facts.json, series.jsonl, "
+            " of kind 'training_run' has no file '../manifest.json'; it has facts.json, "
+            "series.jsonl, "
             "weights.safetensors");
 }
 
@@ -308,14 +328,16 @@ TEST_CASE("attempts keep their lines, also behind one that was cut short") {
   const TemporaryFolder folder;
   const Store store(folder.path());
   store.record_attempt({{"event", "trained"}, {"seconds", 1.5}});
-  overwrite(store.root() / "attempts/other.1.2.jsonl", "{\"event\": \"trained\"}\n{\"event\": \"tra");
+  overwrite(store.root() / "attempts/other.1.2.jsonl",
+            "{\"event\": \"trained\"}\n{\"event\": \"tra");
   store.record_attempt({{"event", "failed"}, {"error", "\xff"}});
   const std::vector<Json> trained = events(store, "trained");
   REQUIRE(trained.size() == 2);
   const std::vector<Json> failed = events(store, "failed");
   REQUIRE(failed.size() == 1);
   CHECK(failed[0].at("pid") == ::getpid());
-  CHECK(failed[0].at("time").get<std::string>().size() == std::string("2026-11-21T10:00:00Z").size());
+  CHECK(failed[0].at("time").get<std::string>().size() ==
+        std::string("2026-11-21T10:00:00Z").size());
 }
 
 TEST_CASE("usage counts artifacts and bytes of each kind") {
@@ -335,7 +357,8 @@ TEST_CASE("gc keeps what any plan names, wherever in the plan, and a dry run rem
   const Store store(folder.path());
   for (int i = 0; i < 5; ++i) small_publication(store, key_of(i)).commit();
   store.quarantine(key_of(4), "test");
-  overwrite(store.run_folder("a") / "plan.json", Json{{"cells", {{{"key", key_of(0).text()}}}}}.dump());
+  overwrite(store.run_folder("a") / "plan.json",
+            Json{{"cells", {{{"key", key_of(0).text()}}}}}.dump());
   overwrite(store.run_folder("b") / "plan.json", Json{{key_of(1).text(), "scores"}}.dump());
   store.run_folder("without_plan");
 
@@ -364,8 +387,9 @@ TEST_CASE("gc removes nothing when a plan cannot be read") {
   const Store store(folder.path());
   small_publication(store, key_of(1)).commit();
   overwrite(store.run_folder("a") / "plan.json", "{");
-  CHECK(thrown_text<DataError>([&] { store.gc(); }) == "'" + (store.root() / "runs/a/plan.json").string() +
-                                                           "' is not JSON, so what it needs is unknown; nothing was removed");
+  CHECK(thrown_text<DataError>([&] { store.gc(); }) ==
+        "'" + (store.root() / "runs/a/plan.json").string() +
+            "' is not JSON, so what it needs is unknown; nothing was removed");
   CHECK(store.contains(key_of(1)));
 }
 

@@ -13,7 +13,8 @@ namespace {
 
 constexpr std::int64_t kClasses = 4;
 
-/// 3x6x6 images whose pixels are all different from each other within a channel, 30 a class for training, 10 for tests.
+/// 3x6x6 images whose pixels are all different from each other within a channel, 30 a class for
+/// training, 10 for tests.
 Dataset small_images(at::ScalarType type = at::kByte) {
   Dataset data;
   data.facts.name = "small";
@@ -22,7 +23,8 @@ Dataset small_images(at::ScalarType type = at::kByte) {
   data.facts.class_names = {"ant", "bee", "cat", "dog"};
   const auto part = [&](std::int64_t n, std::int64_t first) {
     Examples examples;
-    examples.inputs = (at::arange(n * 108) * 7 + first).remainder(251).view({n, 3, 6, 6}).to(at::kByte);
+    examples.inputs =
+        (at::arange(n * 108) * 7 + first).remainder(251).view({n, 3, 6, 6}).to(at::kByte);
     if (type == at::kFloat) examples.inputs = examples.inputs.to(at::kFloat) / 255;
     examples.targets = at::arange(n).remainder(kClasses);
     return examples;
@@ -38,7 +40,8 @@ Dataset small_table() {
   data.facts.task = Task::regression;
   data.facts.input_shape = {2};
   data.facts.outputs = 1;
-  for (Examples* part : {&data.train, &data.test}) *part = {at::arange(20).view({10, 2}).to(at::kFloat), at::ones({10, 1}), {}, {}};
+  for (Examples* part : {&data.train, &data.test})
+    *part = {at::arange(20).view({10, 2}).to(at::kFloat), at::ones({10, 1}), {}, {}};
   return data;
 }
 
@@ -52,9 +55,12 @@ PlantParams plant_params(const Json& target_class = "cat", double fraction = 0.5
 
 std::int64_t count(const at::Tensor& flags) { return flags.sum().item<std::int64_t>(); }
 
-at::Tensor class_counts(const Examples& examples) { return at::bincount(examples.targets, {}, kClasses); }
+at::Tensor class_counts(const Examples& examples) {
+  return at::bincount(examples.targets, {}, kClasses);
+}
 
-/// The text of the ConfigError that these parameters end with, its key path first; "" when they are fine.
+/// The text of the ConfigError that these parameters end with, its key path first; "" when they are
+/// fine.
 std::string error_of(const DatasetParams& params, const Dataset& data = small_images()) {
   try {
     apply_wrappers(data, params, 0);
@@ -71,7 +77,8 @@ TEST_CASE("without wrappers nothing changes") {
   CHECK(content_digest(apply_wrappers(data, {}, 3)) == content_digest(data));
 }
 
-TEST_CASE("every draw depends on the experiment's seed and the wrapper's own, and on nothing else") {
+TEST_CASE(
+    "every draw depends on the experiment's seed and the wrapper's own, and on nothing else") {
   DatasetParams params;
   params.split.emplace();
   params.subset.emplace().train = 60;
@@ -80,7 +87,8 @@ TEST_CASE("every draw depends on the experiment's seed and the wrapper's own, an
   const std::string digest = content_digest(apply_wrappers(small_images(), params, 1));
   CHECK(content_digest(apply_wrappers(small_images(), params, 1)) == digest);
   CHECK(content_digest(apply_wrappers(small_images(), params, 2)) != digest);
-  for (std::uint64_t* seed : {&params.split->seed, &params.subset->seed, &params.relabel->seed, &params.plant->seed}) {
+  for (std::uint64_t* seed :
+       {&params.split->seed, &params.subset->seed, &params.relabel->seed, &params.plant->seed}) {
     *seed = 9;
     CHECK(content_digest(apply_wrappers(small_images(), params, 1)) != digest);
     *seed = 0;
@@ -104,7 +112,12 @@ TEST_CASE("a split uses every example once") {
   CHECK(after.train.size() == 40);
   CHECK(after.test.size() == 120);
   const auto sorted = [](const Dataset& data) {
-    return std::get<0>(at::cat({data.train.inputs, data.test.inputs}).flatten(1).to(at::kLong).mul(at::arange(1, 109)).sum(1).sort());
+    return std::get<0>(at::cat({data.train.inputs, data.test.inputs})
+                           .flatten(1)
+                           .to(at::kLong)
+                           .mul(at::arange(1, 109))
+                           .sum(1)
+                           .sort());
   };
   CHECK(at::equal(sorted(before), sorted(after)));
   params.split->fraction = 0.001;
@@ -124,7 +137,8 @@ TEST_CASE("a subset keeps rows as they are, in their order") {
   for (std::int64_t kept = 0; kept < 31; ++kept, ++row) {
     while (row < 120 && !at::equal(before.train.inputs[row], after.train.inputs[kept])) ++row;
     REQUIRE(row < 120);
-    CHECK(before.train.targets[row].item<std::int64_t>() == after.train.targets[kept].item<std::int64_t>());
+    CHECK(before.train.targets[row].item<std::int64_t>() ==
+          after.train.targets[kept].item<std::int64_t>());
   }
   params.subset = SubsetParams{};
   params.subset->fraction = 0.5;
@@ -166,7 +180,8 @@ TEST_CASE("a subset that cannot be drawn is refused by key") {
   subset.train = 119;
   CHECK(error_of(params, uneven) == "");
   uneven.train.targets = at::zeros({119}, at::kLong);
-  CHECK(error_of(params, uneven) == "subset.train: 119 balanced examples need 30 of class 'bee', which has 0");
+  CHECK(error_of(params, uneven) ==
+        "subset.train: 119 balanced examples need 30 of class 'bee', which has 0");
 }
 
 TEST_CASE("uniform label noise changes exactly the asked labels, and the groups know the truth") {
@@ -194,7 +209,8 @@ TEST_CASE("label noise from one class to another") {
   params.relabel->of = "dog";
   params.relabel->to = 0;
   const Dataset before = small_images(), after = apply_wrappers(before, params, 0);
-  CHECK(at::equal(class_counts(after.train), at::tensor(std::vector<std::int64_t>{42, 30, 30, 18})));
+  CHECK(
+      at::equal(class_counts(after.train), at::tensor(std::vector<std::int64_t>{42, 30, 30, 18})));
   CHECK(after.facts.groups == std::vector<std::string>{"kept", "relabelled from dog"});
   CHECK(count(after.train.groups) == 12);
 }
@@ -202,13 +218,16 @@ TEST_CASE("label noise from one class to another") {
 TEST_CASE("groups that the data had stay part of the group") {
   Dataset data = small_images();
   data.facts.groups = {"day", "night"};
-  for (Examples* part : {&data.train, &data.test}) part->groups = at::arange(part->size()).floor_divide(20).remainder(2);
+  for (Examples* part : {&data.train, &data.test})
+    part->groups = at::arange(part->size()).floor_divide(20).remainder(2);
   DatasetParams params;
   params.relabel.emplace().fraction = 1;
   params.relabel->of = "ant";
   params.relabel->to = "bee";
   const Dataset after = apply_wrappers(data, params, 0);
-  CHECK(after.facts.groups == std::vector<std::string>{"day, kept", "night, kept", "day, relabelled from ant", "night, relabelled from ant"});
+  CHECK(after.facts.groups == std::vector<std::string>{"day, kept", "night, kept",
+                                                       "day, relabelled from ant",
+                                                       "night, relabelled from ant"});
   CHECK(at::equal(after.train.groups, data.train.groups + 2 * (data.train.targets == 0)));
   CHECK(at::equal(after.test.groups, data.test.groups));
 }
@@ -221,7 +240,9 @@ TEST_CASE("label noise that cannot be made is refused by key") {
   CHECK(error_of(params, small_table()) == "relabel: a regression has no classes");
   relabel.of = "ant";
   relabel.to = "ant";
-  CHECK(error_of(params) == "relabel.count: asks for 5 training examples of class 'ant' that are not of class 'ant'; there are 0");
+  CHECK(error_of(params) ==
+        "relabel.count: asks for 5 training examples of class 'ant' that are not of class 'ant'; "
+        "there are 0");
   relabel.to = "unifrom";
   CHECK(error_of(params).starts_with("relabel.to: 'small' has no class 'unifrom'"));
   relabel.of = 4;
@@ -237,7 +258,9 @@ TEST_CASE("a mark changes its pixels on its images, and nothing else") {
     params.plant->colour = {1, 0, 1};
     const Dataset after = apply_wrappers(before, params, 0);
     CHECK((after.train.inputs.scalar_type() == type));
-    for (const auto& [old_part, part] : {std::pair<const Examples&, const Examples&>{before.train, after.train}, {before.test, after.test}}) {
+    for (const auto& [old_part, part] :
+         {std::pair<const Examples&, const Examples&>{before.train, after.train},
+          {before.test, after.test}}) {
       CHECK(count(part.planted) == part.size() / 8);
       CHECK((part.targets.masked_select(part.planted) == 2).all().item<bool>());
       CHECK(at::equal(part.targets, old_part.targets));
@@ -245,7 +268,8 @@ TEST_CASE("a mark changes its pixels on its images, and nothing else") {
       at::Tensor expected = old_part.inputs.clone();
       const at::Tensor rows = part.planted.nonzero().squeeze(1);
       for (std::int64_t i = 0; i < rows.size(0); ++i) {
-        const at::Tensor square = expected[rows[i].item<std::int64_t>()].slice(1, 1, 3).slice(2, 1, 3);
+        const at::Tensor square =
+            expected[rows[i].item<std::int64_t>()].slice(1, 1, 3).slice(2, 1, 3);
         square.fill_(type == at::kByte ? 255 : 1);
         square[1].fill_(0);
       }
@@ -290,7 +314,8 @@ TEST_CASE("marks are put on examples with a true label only") {
   params.plant = plant_params("cat", 1);
   const Dataset before = small_images(), after = apply_wrappers(before, params, 0);
   CHECK(count(after.train.planted) > 0);
-  CHECK(at::equal(after.train.planted, (before.train.targets == 2).logical_and(after.train.targets == 2)));
+  CHECK(at::equal(after.train.planted,
+                  (before.train.targets == 2).logical_and(after.train.targets == 2)));
 }
 
 TEST_CASE("a number is a class's name before it is a class's number") {
@@ -314,14 +339,21 @@ TEST_CASE("a mark that cannot be planted is refused by key") {
     change(*params.plant);
     return error_of(params);
   };
-  CHECK(error([](PlantParams& p) { p.target_class = "dgo"; }) == "plant.class: 'small' has no class 'dgo'; did you mean 'dog'?");
-  CHECK(error([](PlantParams& p) { p.target_class = 7; }) == "plant.class: must be below 4, the number of classes of 'small', got 7");
-  CHECK(error([](PlantParams& p) { p.target_class = -1; }) == "plant.class: must be below 4, the number of classes of 'small', got -1");
+  CHECK(error([](PlantParams& p) { p.target_class = "dgo"; }) ==
+        "plant.class: 'small' has no class 'dgo'; did you mean 'dog'?");
+  CHECK(error([](PlantParams& p) { p.target_class = 7; }) ==
+        "plant.class: must be below 4, the number of classes of 'small', got 7");
+  CHECK(error([](PlantParams& p) { p.target_class = -1; }) ==
+        "plant.class: must be below 4, the number of classes of 'small', got -1");
   CHECK(error([](PlantParams& p) { p.mark.size = 6; }) ==
-        "plant.mark: a square of 6 x 6 pixels at row 1, column 1 leaves an image of 6 rows and 6 columns");
-  CHECK(error([](PlantParams& p) { p.colour = {1, 0}; }) == "plant.colour: has 2 values, the images have 3 channels");
-  CHECK(error([](PlantParams& p) { p.fraction.reset(); }) == "plant: needs `fraction` or `count`, and has neither");
-  CHECK(error([](PlantParams& p) { p.count = 3; }) == "plant: needs `fraction` or `count`, not both");
+        "plant.mark: a square of 6 x 6 pixels at row 1, column 1 leaves an image of 6 rows and 6 "
+        "columns");
+  CHECK(error([](PlantParams& p) { p.colour = {1, 0}; }) ==
+        "plant.colour: has 2 values, the images have 3 channels");
+  CHECK(error([](PlantParams& p) { p.fraction.reset(); }) ==
+        "plant: needs `fraction` or `count`, and has neither");
+  CHECK(error([](PlantParams& p) { p.count = 3; }) ==
+        "plant: needs `fraction` or `count`, not both");
   CHECK(error([](PlantParams& p) { p.fraction = 0.01; }) ==
         "plant.fraction: 0.01 of 30 training images of class 'cat' with a true label is none");
   CHECK(error([](PlantParams& p) { p.fraction.reset(), p.count = 31; }) ==
@@ -347,7 +379,8 @@ TEST_CASE("wrappers are done in the order split, subset, relabel, plant") {
   CHECK(content_digest(step) == content_digest(apply_wrappers(small_images(), all, 5)));
 }
 
-TEST_CASE("the digest sees facts, dtype, shape, every byte and every tensor, but not the memory layout") {
+TEST_CASE(
+    "the digest sees facts, dtype, shape, every byte and every tensor, but not the memory layout") {
   const Dataset data = small_images();
   const std::string digest = content_digest(data);
   CHECK(digest.size() == 64);
@@ -380,7 +413,9 @@ TEST_CASE("parameters are read from a file's keys, and a mark's shape stands for
   REQUIRE(mark != nullptr);
   CHECK(mark->shorthand == "shape");
   const DatasetParams params = DatasetParams::schema().read(
-      {{"plugin", "digits"}, {"plant", {{"class", 3}, {"fraction", 0.25}, {"mark", {{"shape", "corners"}}}}}, {"subset", nullptr}});
+      {{"plugin", "digits"},
+       {"plant", {{"class", 3}, {"fraction", 0.25}, {"mark", {{"shape", "corners"}}}}},
+       {"subset", nullptr}});
   REQUIRE(params.plant.has_value());
   CHECK(params.plant->target_class == 3);
   CHECK(params.plant->mark.shape == Region::Shape::corners);

@@ -38,7 +38,8 @@ Interrupted::~Interrupted() = default;
 InternalError::~InternalError() = default;
 
 void fail_check(const char* condition, const char* file, int line, const std::string& values) {
-  throw InternalError(fmt::format("a bug in modeldiff: {} does not hold at {}:{} ({})", condition, file, line, values));
+  throw InternalError(fmt::format("a bug in modeldiff: {} does not hold at {}:{} ({})", condition,
+                                  file, line, values));
 }
 
 }  // namespace modeldiff

@@ -19,7 +19,8 @@ struct Hasher::State {
 };
 
 Hasher::Hasher() : state_(std::make_unique<State>()) {
-  MODELDIFF_CHECK(EVP_DigestInit_ex(state_->context, EVP_sha256(), nullptr) == 1, "SHA-256 is not available");
+  MODELDIFF_CHECK(EVP_DigestInit_ex(state_->context, EVP_sha256(), nullptr) == 1,
+                  "SHA-256 is not available");
 }
 
 Hasher::~Hasher() = default;
@@ -41,14 +42,16 @@ std::string sha256(std::string_view bytes) { return Hasher().update(bytes).hex()
 
 std::string sha256_of_file(const std::filesystem::path& path) {
   std::ifstream in(path, std::ios::binary);
-  if (!in) throw DataError(fmt::format("cannot read '{}': {}", path.string(), std::strerror(errno)));
+  if (!in)
+    throw DataError(fmt::format("cannot read '{}': {}", path.string(), std::strerror(errno)));
   Hasher hasher;
   std::vector<char> buffer(1 << 20);
   while (in) {
     in.read(buffer.data(), static_cast<std::streamsize>(buffer.size()));
     hasher.update(buffer.data(), static_cast<std::size_t>(in.gcount()));
   }
-  if (in.bad()) throw DataError(fmt::format("reading '{}' failed: {}", path.string(), std::strerror(errno)));
+  if (in.bad())
+    throw DataError(fmt::format("reading '{}' failed: {}", path.string(), std::strerror(errno)));
   return hasher.hex();
 }
 

@@ -8,7 +8,8 @@ namespace modeldiff {
 namespace {
 
 void require_finite(const Json& value) {
-  if (value.is_number_float()) MODELDIFF_CHECK(std::isfinite(value.get<double>()), "a number in an identity");
+  if (value.is_number_float())
+    MODELDIFF_CHECK(std::isfinite(value.get<double>()), "a number in an identity");
   if (value.is_structured()) {
     for (const Json& item : value) require_finite(item);
   }
@@ -30,7 +31,8 @@ const Json* find_path(const Json& value, const std::string& path) {
       const auto found = at->find(key);
       if (found == at->end()) return nullptr;
       at = &*found;
-    } else if (at->is_array() && !key.empty() && key.find_first_not_of("0123456789") == std::string::npos) {
+    } else if (at->is_array() && !key.empty() &&
+               key.find_first_not_of("0123456789") == std::string::npos) {
       const std::size_t index = std::stoul(key);
       if (index >= at->size()) return nullptr;
       at = &(*at)[index];

@@ -5,8 +5,9 @@
 namespace modeldiff {
 namespace {
 
-constexpr std::string_view kTypeNames[] = {"boolean", "integer", "number", "text",      "choice", "list",
-                                           "table",   "object",  "plugin", "reference", "path",   "any"};
+constexpr std::string_view kTypeNames[] = {"boolean", "integer",   "number", "text",
+                                           "choice",  "list",      "table",  "object",
+                                           "plugin",  "reference", "path",   "any"};
 
 FieldInfo::Type type_of_name(const std::string& name) {
   for (std::size_t i = 0; i < std::size(kTypeNames); ++i) {
@@ -63,8 +64,10 @@ FieldInfo field_from_json(const Json& json) {
   field.plugin_kind = json.value("plugin_kind", "");
   field.section = json.value("section", "");
   field.shorthand = json.value("shorthand", "");
-  if (json.contains("element")) field.element = std::make_shared<FieldInfo>(field_from_json(json.at("element")));
-  if (json.contains("fields")) field.fields = std::make_shared<SchemaInfo>(schema_from_json(json.at("fields")));
+  if (json.contains("element"))
+    field.element = std::make_shared<FieldInfo>(field_from_json(json.at("element")));
+  if (json.contains("fields"))
+    field.fields = std::make_shared<SchemaInfo>(schema_from_json(json.at("fields")));
   return field;
 }
 
@@ -99,7 +102,9 @@ SchemaInfo schema_from_json(const Json& json) {
 namespace schema_detail {
 
 void fail_read(const char* expected, const Json& found) {
-  throw InternalError(fmt::format("a bug in modeldiff: checked parameters hold {} where {} is declared", found.dump(), expected));
+  throw InternalError(
+      fmt::format("a bug in modeldiff: checked parameters hold {} where {} is declared",
+                  found.dump(), expected));
 }
 
 }  // namespace schema_detail
@@ -153,7 +158,9 @@ FieldRule names_entry_of(std::string section) {
   };
 }
 FieldRule shorthand_for(std::string key) {
-  return [key = std::move(key)](FieldInfo& field) { (field.element ? *field.element : field).shorthand = key; };
+  return [key = std::move(key)](FieldInfo& field) {
+    (field.element ? *field.element : field).shorthand = key;
+  };
 }
 
 }  // namespace modeldiff

@@ -14,15 +14,19 @@ namespace {
 float* data_of(at::Tensor& tensor) { return tensor.mutable_data_ptr<float>(); }
 
 void check_flat(const at::Tensor& tensor, const at::Tensor& parameters, const char* name) {
-  if (tensor.sizes() != parameters.sizes() || !tensor.is_contiguous() || tensor.scalar_type() != at::kFloat) {
-    throw InternalError(std::string(name) + " is " + shape_text(tensor) + " for parameters " + shape_text(parameters));
+  if (tensor.sizes() != parameters.sizes() || !tensor.is_contiguous() ||
+      tensor.scalar_type() != at::kFloat) {
+    throw InternalError(std::string(name) + " is " + shape_text(tensor) + " for parameters " +
+                        shape_text(parameters));
   }
 }
 
 }  // namespace
 
-LossGradient parameter_gradients(const Model& model, const Weights& weights, const at::Tensor& inputs,
-                                 const std::function<at::Tensor(const at::Tensor& outputs)>& loss, at::Tensor result) {
+LossGradient parameter_gradients(const Model& model, const Weights& weights,
+                                 const at::Tensor& inputs,
+                                 const std::function<at::Tensor(const at::Tensor& outputs)>& loss,
+                                 at::Tensor result) {
   const ParameterLayout& layout = model.parameters();
   std::vector<at::Tensor> leaves;
   leaves.reserve(layout.entries().size());
@@ -35,7 +39,8 @@ LossGradient parameter_gradients(const Model& model, const Weights& weights, con
   pass.leaves = &leaves;
   const at::Tensor value = loss(model.forward(weights, inputs, pass));
   const std::vector<at::Tensor> gradients =
-      torch::autograd::grad({value}, leaves, {}, /*retain_graph=*/std::nullopt, /*create_graph=*/false, /*allow_unused=*/true);
+      torch::autograd::grad({value}, leaves, {}, /*retain_graph=*/std::nullopt,
+                            /*create_graph=*/false, /*allow_unused=*/true);
 
   const at::NoGradGuard no_grad;
   if (!result.defined()) result = at::empty_like(weights.parameters);
@@ -53,10 +58,11 @@ double clip_gradient(at::Tensor& gradient, double limit) {
   return norm;
 }
 
-void sgd_step(at::Tensor& parameters, const at::Tensor& gradient, at::Tensor& velocity, double learning_rate,
-              const MlpSgd& options) {
+void sgd_step(at::Tensor& parameters, const at::Tensor& gradient, at::Tensor& velocity,
+              double learning_rate, const MlpSgd& options) {
   check_flat(gradient, parameters, "gradient");
-  const float lr = static_cast<float>(learning_rate), decay = static_cast<float>(options.weight_decay);
+  const float lr = static_cast<float>(learning_rate),
+              decay = static_cast<float>(options.weight_decay);
   const float momentum = static_cast<float>(options.momentum);
   float* w = data_of(parameters);
   const float* g = gradient.const_data_ptr<float>();
@@ -75,8 +81,9 @@ void sgd_step(at::Tensor& parameters, const at::Tensor& gradient, at::Tensor& ve
   }
 }
 
-void adamw_step(at::Tensor& parameters, const at::Tensor& gradient, at::Tensor& first_moment, at::Tensor& second_moment,
-                double learning_rate, const MlpAdamW& options, std::int64_t step) {
+void adamw_step(at::Tensor& parameters, const at::Tensor& gradient, at::Tensor& first_moment,
+                at::Tensor& second_moment, double learning_rate, const MlpAdamW& options,
+                std::int64_t step) {
   check_flat(gradient, parameters, "gradient");
   check_flat(first_moment, parameters, "first moment");
   check_flat(second_moment, parameters, "second moment");

@@ -18,17 +18,18 @@ namespace {
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
-/// Floats that one task works on: they fit the second-level cache, and float32 sums over them are exact enough.
+/// Floats that one task works on: they fit the second-level cache, and float32 sums over them are
+/// exact enough.
 constexpr std::int64_t kChunkFloats = 16384;
 
-/// x [n, channels, ...] as rows of channels, cut into chunks. The cut depends on the shape alone, so that sums over
-/// chunks, added in their order, have the same bits for any number of threads.
+/// x [n, channels, ...] as rows of channels, cut into chunks. The cut depends on the shape alone,
+/// so that sums over chunks, added in their order, have the same bits for any number of threads.
 struct Rows {
   std::int64_t channels, rows;
-  std::int64_t fold;   // rows of one folded row
-  std::int64_t width;  // floats of one folded row: fold * channels
-  std::int64_t chunk;  // folded rows of one chunk
-  std::int64_t folded; // whole folded rows; rows % fold are left over
+  std::int64_t fold;    // rows of one folded row
+  std::int64_t width;   // floats of one folded row: fold * channels
+  std::int64_t chunk;   // folded rows of one chunk
+  std::int64_t folded;  // whole folded rows; rows % fold are left over
 
   explicit Rows(const at::Tensor& x) : channels(x.size(1)), rows(x.numel() / x.size(1)) {
     fold = kBatchNormBlock / std::gcd(channels, kBatchNormBlock);
@@ -50,12 +51,13 @@ using Floats = std::vector<float>;
 template <typename Value>
 Floats along_row(const Rows& layout, Value value) {
   Floats out(layout.width);
-  for (std::int64_t c = 0; c < layout.width; ++c) out[c] = static_cast<float>(value(c % layout.channels));
+  for (std::int64_t c = 0; c < layout.width; ++c)
+    out[c] = static_cast<float>(value(c % layout.channels));
   return out;
 }
 
-/// Calls body(first float, folded rows, chunk) for all chunks in parallel, then for the rows left over, which are copied
-/// into a row of their own by `body` as it likes.
+/// Calls body(first float, folded rows, chunk) for all chunks in parallel, then for the rows left
+/// over, which are copied into a row of their own by `body` as it likes.
 template <typename Body>
 void for_chunks(const Rows& layout, Body body) {
   at::parallel_for(0, layout.chunks(), 1, [&](std::int64_t begin, std::int64_t end) {
@@ -82,7 +84,8 @@ Moments batch_moments(const Rows& layout, const float* x) {
   const std::int64_t chunks = layout.chunks(), width = layout.width;
   Floats sums(chunks * width), squares(chunks * width);
   for_chunks(layout, [&](std::int64_t c) {
-    kernels.moments(x + layout.offset_of(c), layout.rows_of(c), width, origin.data(), &sums[c * width], &squares[c * width]);
+    kernels.moments(x + layout.offset_of(c), layout.rows_of(c), width, origin.data(),
+                    &sums[c * width], &squares[c * width]);
   });
   std::vector<double> sum(layout.channels), square(layout.channels);
   for (std::int64_t i = 0; i < chunks * width; ++i) {
@@ -110,10 +113,12 @@ struct Affine {
   Floats scale, shift;
 };
 
-Affine affine_of(const Rows& layout, const float* weight, const float* bias, const float* mean, const float* inverse) {
+Affine affine_of(const Rows& layout, const float* weight, const float* bias, const float* mean,
+                 const float* inverse) {
   Affine out;
   out.scale = along_row(layout, [&](std::int64_t c) { return weight[c] * inverse[c]; });
-  out.shift = along_row(layout, [&](std::int64_t c) { return bias[c] - mean[c] * (weight[c] * inverse[c]); });
+  out.shift = along_row(
+      layout, [&](std::int64_t c) { return bias[c] - mean[c] * (weight[c] * inverse[c]); });
   return out;
 }
 
@@ -121,11 +126,13 @@ void normalise_all(const Rows& layout, const float* x, const Affine& affine, boo
   const BatchNormKernels& kernels = batch_norm_kernels();
   for_chunks(layout, [&](std::int64_t c) {
     const std::int64_t at = layout.offset_of(c);
-    kernels.normalise(x + at, layout.rows_of(c), layout.width, affine.scale.data(), affine.shift.data(), relu, y + at);
+    kernels.normalise(x + at, layout.rows_of(c), layout.width, affine.scale.data(),
+                      affine.shift.data(), relu, y + at);
   });
   if (layout.rest() == 0) return;
   Floats row = rest_row(layout, x);
-  kernels.normalise(row.data(), 1, layout.width, affine.scale.data(), affine.shift.data(), relu, row.data());
+  kernels.normalise(row.data(), 1, layout.width, affine.scale.data(), affine.shift.data(), relu,
+                    row.data());
   std::copy_n(row.begin(), layout.rest() * layout.channels, y + layout.rest_offset());
 }
 
@@ -134,18 +141,21 @@ struct GradientSums {
   std::vector<double> sum, product;
 };
 
-GradientSums gradient_sums(const Rows& layout, const float* x, const float* dy, const Affine& affine, const Floats& mean,
-                           bool relu) {
+GradientSums gradient_sums(const Rows& layout, const float* x, const float* dy,
+                           const Affine& affine, const Floats& mean, bool relu) {
   const BatchNormKernels& kernels = batch_norm_kernels();
   const std::int64_t chunks = layout.chunks() + (layout.rest() > 0 ? 1 : 0), width = layout.width;
   Floats sums(chunks * width), products(chunks * width);
   const auto one = [&](std::int64_t c, const float* x_at, const float* dy_at, std::int64_t rows) {
-    kernels.gradient_sums(x_at, dy_at, rows, width, affine.scale.data(), affine.shift.data(), mean.data(), relu,
-                          &sums[c * width], &products[c * width]);
+    kernels.gradient_sums(x_at, dy_at, rows, width, affine.scale.data(), affine.shift.data(),
+                          mean.data(), relu, &sums[c * width], &products[c * width]);
   };
-  for_chunks(layout, [&](std::int64_t c) { one(c, x + layout.offset_of(c), dy + layout.offset_of(c), layout.rows_of(c)); });
+  for_chunks(layout, [&](std::int64_t c) {
+    one(c, x + layout.offset_of(c), dy + layout.offset_of(c), layout.rows_of(c));
+  });
   // Where a row is filled up, dy is 0: it adds nothing.
-  if (layout.rest() > 0) one(chunks - 1, rest_row(layout, x).data(), rest_row(layout, dy).data(), 1);
+  if (layout.rest() > 0)
+    one(chunks - 1, rest_row(layout, x).data(), rest_row(layout, dy).data(), 1);
   GradientSums out{std::vector<double>(layout.channels), std::vector<double>(layout.channels)};
   for (std::int64_t i = 0; i < chunks * width; ++i) {
     out.sum[i % layout.channels] += sums[i];
@@ -154,12 +164,14 @@ GradientSums gradient_sums(const Rows& layout, const float* x, const float* dy, 
   return out;
 }
 
-void input_gradients(const Rows& layout, const float* x, const float* dy, const Affine& affine, const Floats& mean,
-                     const Floats& slope, const Floats& offset, bool relu, float* dx) {
+void input_gradients(const Rows& layout, const float* x, const float* dy, const Affine& affine,
+                     const Floats& mean, const Floats& slope, const Floats& offset, bool relu,
+                     float* dx) {
   const BatchNormKernels& kernels = batch_norm_kernels();
   const auto one = [&](const float* x_at, const float* dy_at, std::int64_t rows, float* dx_at) {
-    kernels.input_gradient(x_at, dy_at, rows, layout.width, affine.scale.data(), affine.shift.data(), mean.data(),
-                           slope.data(), offset.data(), relu, dx_at);
+    kernels.input_gradient(x_at, dy_at, rows, layout.width, affine.scale.data(),
+                           affine.shift.data(), mean.data(), slope.data(), offset.data(), relu,
+                           dx_at);
   };
   for_chunks(layout, [&](std::int64_t c) {
     const std::int64_t at = layout.offset_of(c);
@@ -182,26 +194,31 @@ void move_average(at::Tensor running, double momentum, Now now) {
 
 at::Tensor per_channel(std::int64_t channels) { return at::empty({channels}, at::kFloat); }
 
-/// Training mode: statistics of the batch. Ioffe & Szegedy 2015 (arXiv:1502.03167), Algorithm 1 and its gradient.
+/// Training mode: statistics of the batch. Ioffe & Szegedy 2015 (arXiv:1502.03167), Algorithm 1 and
+/// its gradient.
 struct FusedBatchNorm : torch::autograd::Function<FusedBatchNorm> {
-  static at::Tensor forward(AutogradContext* context, const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias,
-                            const at::Tensor& running_mean, const at::Tensor& running_variance, bool relu, double momentum,
+  static at::Tensor forward(AutogradContext* context, const at::Tensor& x, const at::Tensor& weight,
+                            const at::Tensor& bias, const at::Tensor& running_mean,
+                            const at::Tensor& running_variance, bool relu, double momentum,
                             double epsilon, bool owned) {
     const Rows layout(x);
     const float* data = x.const_data_ptr<float>();
     const Moments moments = batch_moments(layout, data);
     const double n = static_cast<double>(layout.rows);
     move_average(running_mean, momentum, [&](std::int64_t c) { return moments.mean[c]; });
-    move_average(running_variance, momentum, [&](std::int64_t c) { return moments.variance[c] * (n / (n - 1)); });
+    move_average(running_variance, momentum,
+                 [&](std::int64_t c) { return moments.variance[c] * (n / (n - 1)); });
 
     at::Tensor mean = per_channel(layout.channels), inverse = per_channel(layout.channels);
     for (std::int64_t c = 0; c < layout.channels; ++c) {
       mean.mutable_data_ptr<float>()[c] = static_cast<float>(moments.mean[c]);
-      inverse.mutable_data_ptr<float>()[c] = static_cast<float>(1 / std::sqrt(moments.variance[c] + epsilon));
+      inverse.mutable_data_ptr<float>()[c] =
+          static_cast<float>(1 / std::sqrt(moments.variance[c] + epsilon));
     }
     at::Tensor y = at::empty_like(x);
-    const Affine affine = affine_of(layout, weight.const_data_ptr<float>(), bias.const_data_ptr<float>(),
-                                    mean.const_data_ptr<float>(), inverse.const_data_ptr<float>());
+    const Affine affine =
+        affine_of(layout, weight.const_data_ptr<float>(), bias.const_data_ptr<float>(),
+                  mean.const_data_ptr<float>(), inverse.const_data_ptr<float>());
     normalise_all(layout, data, affine, relu, y.mutable_data_ptr<float>());
     context->save_for_backward({x, weight, bias, mean, inverse});
     context->saved_data["relu"] = relu;
@@ -218,13 +235,17 @@ struct FusedBatchNorm : torch::autograd::Function<FusedBatchNorm> {
     const float* weight = saved[1].const_data_ptr<float>();
     const float* mean = saved[3].const_data_ptr<float>();
     const float* inverse = saved[4].const_data_ptr<float>();
-    const Affine affine = affine_of(layout, weight, saved[2].const_data_ptr<float>(), mean, inverse);
+    const Affine affine =
+        affine_of(layout, weight, saved[2].const_data_ptr<float>(), mean, inverse);
     const Floats row_mean = along_row(layout, [&](std::int64_t c) { return mean[c]; });
-    const GradientSums sums = gradient_sums(layout, x.const_data_ptr<float>(), dy.const_data_ptr<float>(), affine, row_mean, relu);
+    const GradientSums sums = gradient_sums(layout, x.const_data_ptr<float>(),
+                                            dy.const_data_ptr<float>(), affine, row_mean, relu);
 
-    at::Tensor weight_gradient = per_channel(layout.channels), bias_gradient = per_channel(layout.channels);
+    at::Tensor weight_gradient = per_channel(layout.channels),
+               bias_gradient = per_channel(layout.channels);
     for (std::int64_t c = 0; c < layout.channels; ++c) {
-      weight_gradient.mutable_data_ptr<float>()[c] = static_cast<float>(sums.product[c] * inverse[c]);
+      weight_gradient.mutable_data_ptr<float>()[c] =
+          static_cast<float>(sums.product[c] * inverse[c]);
       bias_gradient.mutable_data_ptr<float>()[c] = static_cast<float>(sums.sum[c]);
     }
     const double n = static_cast<double>(layout.rows);
@@ -232,12 +253,14 @@ struct FusedBatchNorm : torch::autograd::Function<FusedBatchNorm> {
       const double r = inverse[c];
       return -weight[c] * r * r * r * sums.product[c] / n;
     });
-    const Floats offset = along_row(layout, [&](std::int64_t c) { return -weight[c] * inverse[c] * sums.sum[c] / n; });
-    // Nothing else reads x: the gradient takes its place in memory. A second pass over the graph is then refused.
+    const Floats offset = along_row(
+        layout, [&](std::int64_t c) { return -weight[c] * inverse[c] * sums.sum[c] / n; });
+    // Nothing else reads x: the gradient takes its place in memory. A second pass over the graph is
+    // then refused.
     const bool in_place = context->saved_data["owned"].toBool();
     at::Tensor dx = in_place ? x.detach() : at::empty_like(x);
-    input_gradients(layout, x.const_data_ptr<float>(), dy.const_data_ptr<float>(), affine, row_mean, slope, offset, relu,
-                    dx.mutable_data_ptr<float>());
+    input_gradients(layout, x.const_data_ptr<float>(), dy.const_data_ptr<float>(), affine, row_mean,
+                    slope, offset, relu, dx.mutable_data_ptr<float>());
     if (in_place) x.unsafeGetTensorImpl()->bump_version();
     return {dx, weight_gradient, bias_gradient, {}, {}, {}, {}, {}, {}};
   }
@@ -246,24 +269,29 @@ struct FusedBatchNorm : torch::autograd::Function<FusedBatchNorm> {
 /// Whether the kernels take it: float32 on the CPU with the channels side by side.
 bool rows_of_channels(const at::Tensor& x) {
   if (x.scalar_type() != at::kFloat || !x.device().is_cpu() || x.numel() == 0) return false;
-  return x.dim() == 2 ? x.is_contiguous() : x.dim() == 4 && x.is_contiguous(at::MemoryFormat::ChannelsLast);
+  return x.dim() == 2 ? x.is_contiguous()
+                      : x.dim() == 4 && x.is_contiguous(at::MemoryFormat::ChannelsLast);
 }
 
 bool dense(const BatchNormTensors& tensors) {
-  for (const at::Tensor* tensor : {&tensors.weight, &tensors.bias, &tensors.mean, &tensors.variance}) {
+  for (const at::Tensor* tensor :
+       {&tensors.weight, &tensors.bias, &tensors.mean, &tensors.variance}) {
     if (tensor->scalar_type() != at::kFloat || !tensor->is_contiguous()) return false;
   }
   return true;
 }
 
 /// Eval mode, when nobody asks for gradients.
-at::Tensor normalised(at::Tensor x, const BatchNormTensors& tensors, const BatchNormOptions& options, bool owned) {
+at::Tensor normalised(at::Tensor x, const BatchNormTensors& tensors,
+                      const BatchNormOptions& options, bool owned) {
   const Rows layout(x);
   const at::Tensor inverse = (tensors.variance + options.epsilon).rsqrt();
-  const Affine affine = affine_of(layout, tensors.weight.const_data_ptr<float>(), tensors.bias.const_data_ptr<float>(),
-                                  tensors.mean.const_data_ptr<float>(), inverse.const_data_ptr<float>());
+  const Affine affine = affine_of(
+      layout, tensors.weight.const_data_ptr<float>(), tensors.bias.const_data_ptr<float>(),
+      tensors.mean.const_data_ptr<float>(), inverse.const_data_ptr<float>());
   at::Tensor y = owned ? x : at::empty_like(x);
-  normalise_all(layout, x.const_data_ptr<float>(), affine, options.relu, y.mutable_data_ptr<float>());
+  normalise_all(layout, x.const_data_ptr<float>(), affine, options.relu,
+                y.mutable_data_ptr<float>());
   return y;
 }
 
@@ -272,8 +300,8 @@ at::Tensor normalised(at::Tensor x, const BatchNormTensors& tensors, const Batch
 const BatchNormKernels& batch_norm_kernels() {
 #if defined(__x86_64__)
   static const BatchNormKernels& best = [&]() -> const BatchNormKernels& {
-    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512bw") &&
-        __builtin_cpu_supports("avx512vl")) {
+    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
+        __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl")) {
       return kAvx512BatchNorm;
     }
     if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return kAvx2BatchNorm;
@@ -285,19 +313,23 @@ const BatchNormKernels& batch_norm_kernels() {
 #endif
 }
 
-at::Tensor batch_norm_relu(at::Tensor x, const BatchNormTensors& tensors, const BatchNormOptions& options) {
+at::Tensor batch_norm_relu(at::Tensor x, const BatchNormTensors& tensors,
+                           const BatchNormOptions& options) {
   if (rows_of_channels(x) && dense(tensors)) {
     const bool owned = x.use_count() == 1 && x.storage().use_count() == 1;
     const bool needs_gradient =
-        at::GradMode::is_enabled() && (x.requires_grad() || tensors.weight.requires_grad() || tensors.bias.requires_grad());
+        at::GradMode::is_enabled() &&
+        (x.requires_grad() || tensors.weight.requires_grad() || tensors.bias.requires_grad());
     if (options.training && x.numel() > x.size(1)) {
-      return FusedBatchNorm::apply(x, tensors.weight, tensors.bias, tensors.mean, tensors.variance, options.relu,
-                                   options.momentum, options.epsilon, owned);
+      return FusedBatchNorm::apply(x, tensors.weight, tensors.bias, tensors.mean, tensors.variance,
+                                   options.relu, options.momentum, options.epsilon, owned);
     }
-    if (!options.training && !needs_gradient) return normalised(std::move(x), tensors, options, owned);
+    if (!options.training && !needs_gradient)
+      return normalised(std::move(x), tensors, options, owned);
   }
-  const at::Tensor y = at::batch_norm(x, tensors.weight, tensors.bias, tensors.mean, tensors.variance, options.training,
-                                      options.momentum, options.epsilon, false);
+  const at::Tensor y =
+      at::batch_norm(x, tensors.weight, tensors.bias, tensors.mean, tensors.variance,
+                     options.training, options.momentum, options.epsilon, false);
   return options.relu ? y.relu() : y;
 }
 

@@ -18,12 +18,15 @@ at::Tensor as_float(const at::Tensor& inputs) {
 }  // namespace
 
 Examples Examples::select(const at::Tensor& indices) const {
-  return {rows(inputs, indices), rows(targets, indices), rows(groups, indices), rows(planted, indices)};
+  return {rows(inputs, indices), rows(targets, indices), rows(groups, indices),
+          rows(planted, indices)};
 }
 
 at::Tensor Examples::floats() const { return as_float(inputs); }
 
-at::Tensor Examples::floats(std::int64_t begin, std::int64_t end) const { return as_float(inputs.slice(0, begin, end)); }
+at::Tensor Examples::floats(std::int64_t begin, std::int64_t end) const {
+  return as_float(inputs.slice(0, begin, end));
+}
 
 Json to_json(const DataFacts& facts) {
   return {{"name", facts.name},
@@ -45,7 +48,8 @@ DataFacts data_facts_from_json(const Json& json) {
     json.at("name").get_to(facts.name);
     const std::string task = json.at("task");
     if (task != "classification" && task != "regression") {
-      throw DataError("facts of a data set: task must be 'classification' or 'regression', got '" + task + "'");
+      throw DataError("facts of a data set: task must be 'classification' or 'regression', got '" +
+                      task + "'");
     }
     facts.task = task == "regression" ? Task::regression : Task::classification;
     json.at("input_shape").get_to(facts.input_shape);

@@ -5,12 +5,14 @@
 
 namespace modeldiff {
 
-void initialise_layer(at::Tensor& flat, const ParameterLayout& layout, const std::string& layer, Initialisation how,
-                      LayerPlace place, RandomStream& random) {
+void initialise_layer(at::Tensor& flat, const ParameterLayout& layout, const std::string& layer,
+                      Initialisation how, LayerPlace place, RandomStream& random) {
   const ParameterLayout::Entry& weight = layout.at(layer + ".weight");
-  const double fan_in = static_cast<double>(weight.count) / static_cast<double>(weight.shape.front());
+  const double fan_in =
+      static_cast<double>(weight.count) / static_cast<double>(weight.shape.front());
   const float bound = static_cast<float>(std::sqrt(1 / fan_in));
-  const float deviation = static_cast<float>(std::sqrt((place == LayerPlace::last ? 1 : 2) / fan_in));
+  const float deviation =
+      static_cast<float>(std::sqrt((place == LayerPlace::last ? 1 : 2) / fan_in));
   const auto fill = [&](const ParameterLayout::Entry& entry, bool is_weight) {
     float* out = flat.mutable_data_ptr<float>() + entry.offset;
     if (how == Initialisation::uniform) {

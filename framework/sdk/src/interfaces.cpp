@@ -6,8 +6,8 @@
 #include "modeldiff/plugin_factory.h"
 #include "modeldiff/proposer.h"
 
-// The interfaces' destructors: their type information must exist once, in this library, for casts between plugins and
-// the program to work.
+// The interfaces' destructors: their type information must exist once, in this library, for casts
+// between plugins and the program to work.
 namespace modeldiff {
 
 Progress::~Progress() = default;
@@ -21,21 +21,29 @@ Attributor::~Attributor() = default;
 Proposer::~Proposer() = default;
 Evaluation::~Evaluation() = default;
 
-std::optional<Transformation> Proposer::placebo(const Transformation&, RandomStream&) const { return std::nullopt; }
+std::optional<Transformation> Proposer::placebo(const Transformation&, RandomStream&) const {
+  return std::nullopt;
+}
 
 Json to_json(const Transformation& transformation) {
-  return {{"proposer", transformation.proposer}, {"family", transformation.family},
-          {"label", transformation.label},       {"parameters", transformation.parameters},
+  return {{"proposer", transformation.proposer},
+          {"family", transformation.family},
+          {"label", transformation.label},
+          {"parameters", transformation.parameters},
           {"direction", transformation.direction}};
 }
 
 Transformation transformation_from_json(const Json& json, TensorMap tensors) {
   try {
-    return {json.at("proposer").get<std::string>(), json.at("family").get<std::string>(),
-            json.at("label").get<std::string>(),    json.at("parameters"),
-            std::move(tensors),                     json.at("direction").get<std::int64_t>()};
+    return {json.at("proposer").get<std::string>(),
+            json.at("family").get<std::string>(),
+            json.at("label").get<std::string>(),
+            json.at("parameters"),
+            std::move(tensors),
+            json.at("direction").get<std::int64_t>()};
   } catch (const Json::exception& error) {
-    throw DataError(std::string("this is not the description of a transformation: ") + error.what());
+    throw DataError(std::string("this is not the description of a transformation: ") +
+                    error.what());
   }
 }
 

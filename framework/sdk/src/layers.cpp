@@ -19,7 +19,8 @@ constexpr double kBatchNormEpsilon = 1e-5;
 /// Floats of unfolded input that are alive at once.
 constexpr std::int64_t kUnfoldedFloats = std::int64_t{1} << 20;
 
-at::Tensor parameter_if_there(const Pass& pass, const Model& model, const Weights& weights, const std::string& name) {
+at::Tensor parameter_if_there(const Pass& pass, const Model& model, const Weights& weights,
+                              const std::string& name) {
   return model.parameters().contains(name) ? model.parameter(pass, weights, name) : at::Tensor();
 }
 
@@ -33,15 +34,16 @@ const at::Tensor* kept_units(const Pass& pass, const std::string& name) {
   return pass.ablation ? find(pass.ablation->keep, name) : nullptr;
 }
 
-/// `values` [channels] or [n, channels] in a shape that broadcasts to `output`, whose channels are dimension 1 of an
-/// image and the last dimension otherwise.
+/// `values` [channels] or [n, channels] in a shape that broadcasts to `output`, whose channels are
+/// dimension 1 of an image and the last dimension otherwise.
 at::Tensor over_channels(const at::Tensor& values, const at::Tensor& output) {
   if (output.dim() == 4) return values.unsqueeze(-1).unsqueeze(-1);
   return values.dim() == 2 && output.dim() == 3 ? values.unsqueeze(1) : values;
 }
 
 /// s u + (1 - s) c
-at::Tensor ablate(const Pass& pass, const std::string& name, const at::Tensor& keep, const at::Tensor& output) {
+at::Tensor ablate(const Pass& pass, const std::string& name, const at::Tensor& keep,
+                  const at::Tensor& output) {
   const at::Tensor s = over_channels(keep, output);
   const at::Tensor* c = find(pass.ablation->replacement, name);
   return c ? output * s + (1 - s) * *c : output * s;
@@ -50,8 +52,8 @@ at::Tensor ablate(const Pass& pass, const std::string& name, const at::Tensor& k
 /// The product of a layer that is linear in its weights, ablated, then its bias.
 /// @param product weight, bias (or undefined) -> output
 template <typename Product>
-at::Tensor ablated_product(const Pass& pass, const std::string& name, const at::Tensor& weight, const at::Tensor& bias,
-                           Product product) {
+at::Tensor ablated_product(const Pass& pass, const std::string& name, const at::Tensor& weight,
+                           const at::Tensor& bias, Product product) {
   const at::Tensor* keep = kept_units(pass, name);
   if (!keep) return product(weight, bias);
   if (keep->dim() == 1 && !find(pass.ablation->replacement, name)) {
@@ -68,15 +70,22 @@ at::Tensor conv2d_gradients(const LayerRecord& record, const at::Tensor& delta) 
   const std::int64_t n = x.size(0), groups = record.groups;
   const std::int64_t out = delta.size(1), positions = delta.size(2) * delta.size(3);
   const std::int64_t fan_in = x.size(1) / groups * record.kernel[0] * record.kernel[1];
-  at::Tensor result = at::empty({n, out * fan_in + (record.bias ? out : 0)}, x.options().memory_format(at::MemoryFormat::Contiguous));
-  const std::int64_t chunk = std::max<std::int64_t>(1, kUnfoldedFloats / (groups * fan_in * positions));
+  at::Tensor result = at::empty({n, out * fan_in + (record.bias ? out : 0)},
+                                x.options().memory_format(at::MemoryFormat::Contiguous));
+  const std::int64_t chunk =
+      std::max<std::int64_t>(1, kUnfoldedFloats / (groups * fan_in * positions));
   for (std::int64_t begin = 0; begin < n; begin += chunk) {
     const std::int64_t rows = std::min(chunk, n - begin);
-    // a: input patches, one column for each output position; the weight's [in / groups, k, k] runs along its rows.
-    const at::Tensor a = at::im2col(x.narrow(0, begin, rows).contiguous(), record.kernel, {1, 1}, record.padding, record.stride)
+    // a: input patches, one column for each output position; the weight's [in / groups, k, k] runs
+    // along its rows.
+    const at::Tensor a = at::im2col(x.narrow(0, begin, rows).contiguous(), record.kernel, {1, 1},
+                                    record.padding, record.stride)
                              .view({rows * groups, fan_in, positions});
-    const at::Tensor d = delta.narrow(0, begin, rows).contiguous().view({rows * groups, out / groups, positions});
-    result.narrow(0, begin, rows).narrow(1, 0, out * fan_in).copy_(at::bmm(d, a.transpose(1, 2)).view({rows, out * fan_in}));
+    const at::Tensor d =
+        delta.narrow(0, begin, rows).contiguous().view({rows * groups, out / groups, positions});
+    result.narrow(0, begin, rows)
+        .narrow(1, 0, out * fan_in)
+        .copy_(at::bmm(d, a.transpose(1, 2)).view({rows, out * fan_in}));
   }
   if (record.bias) result.narrow(1, out * fan_in, out).copy_(delta.sum({2, 3}));
   return result;
@@ -96,10 +105,12 @@ at::Tensor batch_norm_gradients(const LayerRecord& record, const at::Tensor& del
 }
 
 /// Batch norm with its parts in the open, for a tape or an ablation.
-at::Tensor taken_apart_batch_norm(Pass& pass, const std::string& name, const at::Tensor& x, const BatchNormTensors& tensors,
-                                  bool relu) {
+at::Tensor taken_apart_batch_norm(Pass& pass, const std::string& name, const at::Tensor& x,
+                                  const BatchNormTensors& tensors, bool relu) {
   if (pass.training) {
-    throw InternalError("layer " + name + ": batch norm in training mode mixes examples, so that it can be neither taped nor ablated");
+    throw InternalError("layer " + name +
+                        ": batch norm in training mode mixes examples, so that it can be neither "
+                        "taped nor ablated");
   }
   const at::Tensor scale = (tensors.variance + kBatchNormEpsilon).rsqrt();
   const at::Tensor normalised = (x - over_channels(tensors.mean, x)) * over_channels(scale, x);
@@ -133,8 +144,8 @@ std::vector<at::Tensor> LayerTape::output_gradients(const at::Tensor& scalar) co
 at::Tensor per_example_gradients(const LayerRecord& record, const at::Tensor& output_gradient) {
   const at::NoGradGuard no_grad;
   if (output_gradient.sizes() != record.output.sizes()) {
-    throw ShapeError(fmt::format("layer {}: its output is {} and the gradient {}", record.name, shape_text(record.output),
-                                 shape_text(output_gradient)));
+    throw ShapeError(fmt::format("layer {}: its output is {} and the gradient {}", record.name,
+                                 shape_text(record.output), shape_text(output_gradient)));
   }
   switch (record.kind) {
     case LayerRecord::Kind::linear:
@@ -147,11 +158,13 @@ at::Tensor per_example_gradients(const LayerRecord& record, const at::Tensor& ou
   throw InternalError("a layer kind that is not of the list");
 }
 
-at::Tensor linear(Pass& pass, const Model& model, const Weights& weights, const std::string& name, const at::Tensor& x) {
+at::Tensor linear(Pass& pass, const Model& model, const Weights& weights, const std::string& name,
+                  const at::Tensor& x) {
   const at::Tensor weight = model.parameter(pass, weights, name + ".weight");
   const at::Tensor bias = parameter_if_there(pass, model, weights, name + ".bias");
-  at::Tensor y = ablated_product(pass, name, weight, bias,
-                                 [&](const at::Tensor& w, const at::Tensor& b) { return at::linear(x, w, b); });
+  at::Tensor y = ablated_product(
+      pass, name, weight, bias,
+      [&](const at::Tensor& w, const at::Tensor& b) { return at::linear(x, w, b); });
   if (pass.tape) {
     LayerRecord record;
     record.name = name;
@@ -164,13 +177,15 @@ at::Tensor linear(Pass& pass, const Model& model, const Weights& weights, const 
   return y;
 }
 
-at::Tensor conv2d(Pass& pass, const Model& model, const Weights& weights, const std::string& name, const at::Tensor& x,
-                  std::int64_t stride, std::int64_t padding, std::int64_t groups) {
+at::Tensor conv2d(Pass& pass, const Model& model, const Weights& weights, const std::string& name,
+                  const at::Tensor& x, std::int64_t stride, std::int64_t padding,
+                  std::int64_t groups) {
   const at::Tensor weight = model.parameter(pass, weights, name + ".weight");
   const at::Tensor bias = parameter_if_there(pass, model, weights, name + ".bias");
-  at::Tensor y = ablated_product(pass, name, weight, bias, [&](const at::Tensor& w, const at::Tensor& b) {
-    return at::conv2d(x, w, b, stride, padding, 1, groups);
-  });
+  at::Tensor y =
+      ablated_product(pass, name, weight, bias, [&](const at::Tensor& w, const at::Tensor& b) {
+        return at::conv2d(x, w, b, stride, padding, 1, groups);
+      });
   if (pass.tape) {
     LayerRecord record;
     record.name = name;
@@ -187,19 +202,22 @@ at::Tensor conv2d(Pass& pass, const Model& model, const Weights& weights, const 
   return y;
 }
 
-at::Tensor batch_norm(Pass& pass, const Model& model, const Weights& weights, const std::string& name, at::Tensor x,
-                      bool relu) {
+at::Tensor batch_norm(Pass& pass, const Model& model, const Weights& weights,
+                      const std::string& name, at::Tensor x, bool relu) {
   const BatchNormTensors tensors{model.parameter(pass, weights, name + ".weight"),
                                  model.parameter(pass, weights, name + ".bias"),
                                  model.buffers().view(weights.buffers, name + ".mean"),
                                  model.buffers().view(weights.buffers, name + ".variance")};
-  if (pass.tape || kept_units(pass, name)) return taken_apart_batch_norm(pass, name, x, tensors, relu);
-  return batch_norm_relu(std::move(x), tensors, {pass.training, relu, kBatchNormMomentum, kBatchNormEpsilon});
+  if (pass.tape || kept_units(pass, name))
+    return taken_apart_batch_norm(pass, name, x, tensors, relu);
+  return batch_norm_relu(std::move(x), tensors,
+                         {pass.training, relu, kBatchNormMomentum, kBatchNormEpsilon});
 }
 
 at::Tensor relu(const Pass& pass, at::Tensor x) { return pass.tape ? x.relu() : x.relu_(); }
 
-void add_batch_norm(ParameterLayout& parameters, ParameterLayout& buffers, const std::string& name, std::int64_t channels) {
+void add_batch_norm(ParameterLayout& parameters, ParameterLayout& buffers, const std::string& name,
+                    std::int64_t channels) {
   parameters.add(name + ".weight", {channels});
   parameters.add(name + ".bias", {channels});
   buffers.add(name + ".mean", {channels});

@@ -15,8 +15,10 @@ void check_logits(const at::Tensor& logits, const at::Tensor& labels, std::int64
   const bool fits = logits.dim() >= 2 && labels.dim() == 1 && logits.size(-2) == labels.size(0) &&
                     logits.size(-1) >= least_classes && labels.scalar_type() == at::kLong;
   if (!fits) {
-    throw ShapeError(fmt::format("logits must be [..., n, classes] with at least {} classes and labels [n] int64, got {} and {}",
-                                 least_classes, shape_text(logits), shape_text(labels)));
+    throw ShapeError(
+        fmt::format("logits must be [..., n, classes] with at least {} classes and labels [n] "
+                    "int64, got {} and {}",
+                    least_classes, shape_text(logits), shape_text(labels)));
   }
 }
 
@@ -33,9 +35,11 @@ at::Tensor other_logits(const at::Tensor& logits, const at::Tensor& index) {
 }
 
 at::Tensor squared_error(const at::Tensor& outputs, const at::Tensor& targets) {
-  if (outputs.dim() < 2 || targets.dim() != 2 || outputs.size(-2) != targets.size(0) || outputs.size(-1) != targets.size(1)) {
-    throw ShapeError(fmt::format("outputs must be [..., n, outputs] and targets [n, outputs], got {} and {}",
-                                 shape_text(outputs), shape_text(targets)));
+  if (outputs.dim() < 2 || targets.dim() != 2 || outputs.size(-2) != targets.size(0) ||
+      outputs.size(-1) != targets.size(1)) {
+    throw ShapeError(
+        fmt::format("outputs must be [..., n, outputs] and targets [n, outputs], got {} and {}",
+                    shape_text(outputs), shape_text(targets)));
   }
   return (outputs - targets).square().mean(-1);
 }

@@ -21,13 +21,16 @@ Weights of_stack(const Weights& stack, std::int64_t m) {
 void check_weights(const Model& model, const Weights& weights, std::int64_t dimensions) {
   const at::Tensor& parameters = weights.parameters;
   if (parameters.dim() != dimensions || parameters.size(-1) != model.parameters().count()) {
-    throw ShapeError(fmt::format("weights must be [{}{}], got {}", dimensions == 2 ? "models, " : "",
-                                 model.parameters().count(), shape_text(parameters)));
+    throw ShapeError(fmt::format("weights must be [{}{}], got {}",
+                                 dimensions == 2 ? "models, " : "", model.parameters().count(),
+                                 shape_text(parameters)));
   }
 }
 
-/// Outputs of a multilayer perceptron by its own kernels, which beat a chain of small matrix products.
-at::Tensor mlp_outputs(const MlpShape& shape, const at::Tensor& parameters, const at::Tensor& inputs) {
+/// Outputs of a multilayer perceptron by its own kernels, which beat a chain of small matrix
+/// products.
+at::Tensor mlp_outputs(const MlpShape& shape, const at::Tensor& parameters,
+                       const at::Tensor& inputs) {
   const at::Tensor x = inputs.flatten(1).contiguous();
   const at::Tensor p = parameters.contiguous();
   at::Tensor z = at::empty({x.size(0), shape.outputs()}, at::kFloat);
@@ -38,15 +41,19 @@ at::Tensor mlp_outputs(const MlpShape& shape, const at::Tensor& parameters, cons
 }
 
 /// One batch in eval mode.
-at::Tensor outputs_of(const Model& model, const std::optional<MlpShape>& mlp, const Weights& weights, const at::Tensor& x) {
-  if (mlp && weights.parameters.scalar_type() == at::kFloat) return mlp_outputs(*mlp, weights.parameters, x);
+at::Tensor outputs_of(const Model& model, const std::optional<MlpShape>& mlp,
+                      const Weights& weights, const at::Tensor& x) {
+  if (mlp && weights.parameters.scalar_type() == at::kFloat)
+    return mlp_outputs(*mlp, weights.parameters, x);
   Pass pass;
   return model.forward(weights, x, pass);
 }
 
-/// Calls `body` with the batches of raw inputs as the model is shown them, and gathers its results along `dimension`.
+/// Calls `body` with the batches of raw inputs as the model is shown them, and gathers its results
+/// along `dimension`.
 template <typename Body>
-at::Tensor in_batches(const InputView& view, const at::Tensor& inputs, std::int64_t batch, std::int64_t dimension, Body body) {
+at::Tensor in_batches(const InputView& view, const at::Tensor& inputs, std::int64_t batch,
+                      std::int64_t dimension, Body body) {
   const std::int64_t n = inputs.size(0);
   std::vector<at::Tensor> parts;
   for (std::int64_t begin = 0; begin == 0 || begin < n; begin += batch) {
@@ -59,7 +66,8 @@ at::Tensor in_batches(const InputView& view, const at::Tensor& inputs, std::int6
 
 std::int64_t ParameterLayout::add(std::string name, std::vector<std::int64_t> shape) {
   MODELDIFF_CHECK(!contains(name), "parameter " + name);
-  const std::int64_t count = std::accumulate(shape.begin(), shape.end(), std::int64_t{1}, std::multiplies<>());
+  const std::int64_t count =
+      std::accumulate(shape.begin(), shape.end(), std::int64_t{1}, std::multiplies<>());
   index_.emplace(name, entries_.size());
   entries_.push_back({std::move(name), std::move(shape), count_, count});
   count_ += count;
@@ -72,11 +80,15 @@ std::size_t ParameterLayout::index(const std::string& name) const {
   return found->second;
 }
 
-const ParameterLayout::Entry& ParameterLayout::at(const std::string& name) const { return entries_[index(name)]; }
+const ParameterLayout::Entry& ParameterLayout::at(const std::string& name) const {
+  return entries_[index(name)];
+}
 
 bool ParameterLayout::contains(const std::string& name) const { return index_.count(name) > 0; }
 
-at::Tensor ParameterLayout::view(const at::Tensor& flat, const std::string& name) const { return view(flat, at(name)); }
+at::Tensor ParameterLayout::view(const at::Tensor& flat, const std::string& name) const {
+  return view(flat, at(name));
+}
 
 at::Tensor ParameterLayout::view(const at::Tensor& flat, const Entry& entry) const {
   std::vector<std::int64_t> shape = flat.sizes().vec();
@@ -85,9 +97,11 @@ at::Tensor ParameterLayout::view(const at::Tensor& flat, const Entry& entry) con
   return flat.narrow(-1, entry.offset, entry.count).view(shape);
 }
 
-at::Tensor Model::parameter(const Pass& pass, const Weights& weights, const std::string& name) const {
+at::Tensor Model::parameter(const Pass& pass, const Weights& weights,
+                            const std::string& name) const {
   const std::size_t index = parameters_.index(name);
-  return pass.leaves ? (*pass.leaves)[index] : parameters_.view(weights.parameters, parameters_.entries()[index]);
+  return pass.leaves ? (*pass.leaves)[index]
+                     : parameters_.view(weights.parameters, parameters_.entries()[index]);
 }
 
 at::Tensor Model::forward_stacked(const Weights& weights, const at::Tensor& inputs) const {
@@ -99,18 +113,21 @@ at::Tensor Model::forward_stacked(const Weights& weights, const at::Tensor& inpu
   return at::stack(outputs);
 }
 
-at::Tensor Predictor::outputs(const Weights& weights, const at::Tensor& inputs, std::int64_t batch) const {
+at::Tensor Predictor::outputs(const Weights& weights, const at::Tensor& inputs,
+                              std::int64_t batch) const {
   check_weights(*model, weights, 1);
   const std::optional<MlpShape> mlp = model->mlp_shape();
   at::Tensor out;
   {
     const c10::InferenceMode inference;
-    out = in_batches(view, inputs, batch, 0, [&](const at::Tensor& x) { return outputs_of(*model, mlp, weights, x); });
+    out = in_batches(view, inputs, batch, 0,
+                     [&](const at::Tensor& x) { return outputs_of(*model, mlp, weights, x); });
   }
   return out.clone();
 }
 
-at::Tensor Predictor::outputs_stacked(const Weights& weights, const at::Tensor& inputs, std::int64_t batch) const {
+at::Tensor Predictor::outputs_stacked(const Weights& weights, const at::Tensor& inputs,
+                                      std::int64_t batch) const {
   check_weights(*model, weights, 2);
   const std::optional<MlpShape> mlp = model->mlp_shape();
   at::Tensor out;

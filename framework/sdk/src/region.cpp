@@ -15,8 +15,10 @@ at::Tensor Region::mask(std::int64_t height, std::int64_t width) const {
     return inside;
   }
   if (row + size > height || column + size > width) {
-    throw ShapeError(fmt::format("a square of {0} x {0} pixels at row {1}, column {2} leaves an image of {3} rows and {4} columns",
-                                 size, row, column, height, width));
+    throw ShapeError(
+        fmt::format("a square of {0} x {0} pixels at row {1}, column {2} leaves an image of {3} "
+                    "rows and {4} columns",
+                    size, row, column, height, width));
   }
   inside.narrow(0, row, size).narrow(1, column, size).fill_(true);
   return inside;

@@ -13,9 +13,10 @@
 namespace modeldiff {
 
 inline constexpr std::pair<DType, at::ScalarType> kStoredTypes[] = {
-    {DType::f64, at::kDouble}, {DType::f32, at::kFloat}, {DType::f16, at::kHalf}, {DType::bf16, at::kBFloat16},
-    {DType::i64, at::kLong},   {DType::i32, at::kInt},   {DType::i16, at::kShort}, {DType::i8, at::kChar},
-    {DType::u8, at::kByte},    {DType::boolean, at::kBool}};
+    {DType::f64, at::kDouble},    {DType::f32, at::kFloat}, {DType::f16, at::kHalf},
+    {DType::bf16, at::kBFloat16}, {DType::i64, at::kLong},  {DType::i32, at::kInt},
+    {DType::i16, at::kShort},     {DType::i8, at::kChar},   {DType::u8, at::kByte},
+    {DType::boolean, at::kBool}};
 
 inline at::ScalarType scalar_type(DType dtype) {
   for (const auto& [stored, type] : kStoredTypes) {
@@ -32,7 +33,8 @@ inline TensorView view_of_tensor(const std::string& name, const at::Tensor& tens
       return view_of(stored, tensor.sizes().vec(), tensor.const_data_ptr(), tensor.nbytes());
     }
   }
-  throw InternalError("tensor '" + name + "' " + shape_text(tensor) + " has a type that safetensors does not hold");
+  throw InternalError("tensor '" + name + "' " + shape_text(tensor) +
+                      " has a type that safetensors does not hold");
 }
 
 }  // namespace modeldiff

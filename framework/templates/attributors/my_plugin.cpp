@@ -15,7 +15,8 @@ namespace modeldiff {
 namespace {
 
 /// What one gradient step on a training example does to a query, to first order:
-///   score[q, i] = mean over runs of grad f(q)' grad (-L(i)),   f the measurement, L the loss, at the trained weights.
+///   score[q, i] = mean over runs of grad f(q)' grad (-L(i)),   f the measurement, L the loss, at
+///   the trained weights.
 /// TracIn with one checkpoint and learning rate 1: Pruthi et al. 2020, arXiv:2002.08484.
 class MyPluginAttributor final : public Attributor {
  public:
@@ -28,9 +29,11 @@ class MyPluginAttributor final : public Attributor {
       request.progress.check_stop();
       const std::int64_t end = std::min(begin + params_.batch, request.train.size());
       const Examples& train = request.train;
-      const Examples rows{train.inputs.slice(0, begin, end), train.targets.slice(0, begin, end), {}, {}};
+      const Examples rows{
+          train.inputs.slice(0, begin, end), train.targets.slice(0, begin, end), {}, {}};
       scores.push_back(at::matmul(queries, gradients(request, rows, Measurement::loss).t()));
-      request.progress.update(static_cast<double>(end) / static_cast<double>(request.train.size()), "gradients");
+      request.progress.update(static_cast<double>(end) / static_cast<double>(request.train.size()),
+                              "gradients");
     }
     return {{"scores", at::cat(scores, 1)}};
   }
@@ -45,26 +48,33 @@ class MyPluginAttributor final : public Attributor {
 
   bool combines_by_mean() const override { return true; }
 
-  double memory_bytes(std::int64_t parameters, std::int64_t examples, std::int64_t queries) const override {
-    const auto p = static_cast<double>(parameters), n = static_cast<double>(examples), q = static_cast<double>(queries);
+  double memory_bytes(std::int64_t parameters, std::int64_t examples,
+                      std::int64_t queries) const override {
+    const auto p = static_cast<double>(parameters), n = static_cast<double>(examples),
+               q = static_cast<double>(queries);
     return 4 * (2 * q * p + 2 * static_cast<double>(params_.batch) * p + 2 * q * n);
   }
 
  private:
-  /// Of the measurement, for each row; `loss` is negated, so that more of either is better. @return [n, p]
-  static at::Tensor gradients(const ScoreRunRequest& request, const Examples& rows, Measurement measurement) {
+  /// Of the measurement, for each row; `loss` is negated, so that more of either is better. @return
+  /// [n, p]
+  static at::Tensor gradients(const ScoreRunRequest& request, const Examples& rows,
+                              Measurement measurement) {
     const Model& model = *request.predictor.model;
     LayerTape tape;
     Pass pass;
     pass.tape = &tape;
-    const at::Tensor outputs = model.forward(request.weights, request.predictor.view.apply(rows.inputs), pass);
-    const std::vector<at::Tensor> deltas = tape.output_gradients(measure(measurement, outputs, rows.targets).sum());
+    const at::Tensor outputs =
+        model.forward(request.weights, request.predictor.view.apply(rows.inputs), pass);
+    const std::vector<at::Tensor> deltas =
+        tape.output_gradients(measure(measurement, outputs, rows.targets).sum());
     at::Tensor out = at::zeros({rows.size(), model.parameters().count()}, at::kFloat);
     for (std::size_t i = 0; i < deltas.size(); ++i) {
       const LayerRecord& layer = tape.records()[i];
       const at::Tensor gradient = per_example_gradients(layer, deltas[i]);
       // A layer may be used more than once.
-      out.narrow(1, model.parameters().at(layer.name + ".weight").offset, gradient.size(1)).add_(gradient);
+      out.narrow(1, model.parameters().at(layer.name + ".weight").offset, gradient.size(1))
+          .add_(gradient);
     }
     return out;
   }
@@ -74,7 +84,8 @@ class MyPluginAttributor final : public Attributor {
 
 }  // namespace
 
-MODELDIFF_PLUGIN("attributors", "my_plugin", "1.0", "Dot products of gradients at the trained weights",
-                 MyPluginAttributor, MyPluginParams, R"({"runs": "all"})")
+MODELDIFF_PLUGIN("attributors", "my_plugin", "1.0",
+                 "Dot products of gradients at the trained weights", MyPluginAttributor,
+                 MyPluginParams, R"({"runs": "all"})")
 
 }  // namespace modeldiff

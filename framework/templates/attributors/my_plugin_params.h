@@ -12,8 +12,8 @@ struct MyPluginParams {
 
   static Schema<MyPluginParams> schema() {
     return Schema<MyPluginParams>("my_plugin")
-        .field("batch", &MyPluginParams::batch, "Examples whose gradients are held at once.", at_least(1),
-               unit("examples"));
+        .field("batch", &MyPluginParams::batch, "Examples whose gradients are held at once.",
+               at_least(1), unit("examples"));
   }
 };
 

@@ -52,7 +52,8 @@ class MyPluginData final : public DatasetSource {
 
 }  // namespace
 
-MODELDIFF_PLUGIN("datasets", "my_plugin", "1.0", "Points in the plane, one normal blob for each class", MyPluginData,
+MODELDIFF_PLUGIN("datasets", "my_plugin", "1.0",
+                 "Points in the plane, one normal blob for each class", MyPluginData,
                  MyPluginParams, "{}")
 
 }  // namespace modeldiff

@@ -20,7 +20,8 @@ struct MyPluginParams {
         .field("classes", &P::classes, "Blobs, each a class.", at_least(2), at_most(20))
         .field("train", &P::train, "Training examples.", at_least(1), unit("examples"))
         .field("test", &P::test, "Test examples.", at_least(1), unit("examples"))
-        .field("spread", &P::spread, "Standard deviation of a blob; the centres are on the unit circle.", more_than(0))
+        .field("spread", &P::spread,
+               "Standard deviation of a blob; the centres are on the unit circle.", more_than(0))
         .field("seed", &P::seed, "Another seed, other examples.", at_least(0));
   }
 };

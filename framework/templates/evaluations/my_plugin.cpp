@@ -12,14 +12,15 @@
 namespace modeldiff {
 namespace {
 
-/// Mean probability that a model gives to the class it predicts, and the share of test examples where it is sure; both
-/// averaged over training runs.
+/// Mean probability that a model gives to the class it predicts, and the share of test examples
+/// where it is sure; both averaged over training runs.
 class MyPluginEvaluation final : public Evaluation {
  public:
   explicit MyPluginEvaluation(const MyPluginParams& params) : params_(params) {}
 
   EvaluationResult evaluate(const EvaluationRequest& request) const override {
-    if (request.facts.task != Task::classification) throw ConfigError("", "needs classes, and the data set has none");
+    if (request.facts.task != Task::classification)
+      throw ConfigError("", "needs classes, and the data set has none");
     EvaluationResult out;
     Json labels = Json::array(), means = Json::array(), rows = Json::array();
     for (const auto& [name, runs] : request.runs) {
@@ -33,25 +34,29 @@ class MyPluginEvaluation final : public Evaluation {
         sure += confidence.ge(params_.sure).to(at::kDouble).mean().item<double>() / count;
       }
       out.values[name] = {{"mean", mean}, {"sure", sure}};
-      out.summary += (out.summary.empty() ? "Mean confidence: " : ", ") + name + " " + percent(mean);
+      out.summary +=
+          (out.summary.empty() ? "Mean confidence: " : ", ") + name + " " + percent(mean);
       labels.push_back(name);
       means.push_back(mean);
       rows.push_back({name, mean, sure});
     }
     out.exhibits.push_back({"bars", "Mean confidence", {{"labels", labels}, {"values", means}}});
-    out.exhibits.push_back({"table", "Confidence", {{"columns", {"algorithm", "mean", "sure"}}, {"rows", rows}}});
+    out.exhibits.push_back(
+        {"table", "Confidence", {{"columns", {"algorithm", "mean", "sure"}}, {"rows", rows}}});
     return out;
   }
 
  private:
-  static std::string percent(double share) { return std::to_string(std::lround(100 * share)) + " %"; }
+  static std::string percent(double share) {
+    return std::to_string(std::lround(100 * share)) + " %";
+  }
 
   MyPluginParams params_;
 };
 
 }  // namespace
 
-MODELDIFF_PLUGIN("evaluations", "my_plugin", "1.0", "How sure models are of their predictions", MyPluginEvaluation,
-                 MyPluginParams, R"({"needs": ["runs"]})")
+MODELDIFF_PLUGIN("evaluations", "my_plugin", "1.0", "How sure models are of their predictions",
+                 MyPluginEvaluation, MyPluginParams, R"({"needs": ["runs"]})")
 
 }  // namespace modeldiff

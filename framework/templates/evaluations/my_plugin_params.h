@@ -10,7 +10,8 @@ struct MyPluginParams {
 
   static Schema<MyPluginParams> schema() {
     return Schema<MyPluginParams>("my_plugin")
-        .field("sure", &MyPluginParams::sure, "From this on a prediction counts as sure.", more_than(0), less_than(1));
+        .field("sure", &MyPluginParams::sure, "From this on a prediction counts as sure.",
+               more_than(0), less_than(1));
   }
 };
 

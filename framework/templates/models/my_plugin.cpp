@@ -11,11 +11,12 @@
 namespace modeldiff {
 namespace {
 
-/// z = scale (W x + b), images taken as vectors. Layers of modeldiff/layers.h tell the tape what attributors ask for;
-/// everything else may be any differentiable function.
+/// z = scale (W x + b), images taken as vectors. Layers of modeldiff/layers.h tell the tape what
+/// attributors ask for; everything else may be any differentiable function.
 class MyPluginModel final : public Model {
  public:
-  MyPluginModel(std::int64_t inputs, std::int64_t outputs, const MyPluginParams& params) : params_(params) {
+  MyPluginModel(std::int64_t inputs, std::int64_t outputs, const MyPluginParams& params)
+      : params_(params) {
     parameters_.add("head.weight", {outputs, inputs});
     parameters_.add("head.bias", {outputs});
   }
@@ -46,7 +47,8 @@ class MyPluginArchitecture final : public Architecture {
 
   std::unique_ptr<Model> build(const ModelSpec& spec) const override {
     const auto& shape = spec.input_shape;
-    const std::int64_t inputs = std::accumulate(shape.begin(), shape.end(), std::int64_t{1}, std::multiplies<>());
+    const std::int64_t inputs =
+        std::accumulate(shape.begin(), shape.end(), std::int64_t{1}, std::multiplies<>());
     return std::make_unique<MyPluginModel>(inputs, spec.outputs, params_);
   }
 
@@ -56,7 +58,7 @@ class MyPluginArchitecture final : public Architecture {
 
 }  // namespace
 
-MODELDIFF_PLUGIN("models", "my_plugin", "1.0", "One linear layer with a bias, its outputs scaled", MyPluginArchitecture,
-                 MyPluginParams, "{}")
+MODELDIFF_PLUGIN("models", "my_plugin", "1.0", "One linear layer with a bias, its outputs scaled",
+                 MyPluginArchitecture, MyPluginParams, "{}")
 
 }  // namespace modeldiff

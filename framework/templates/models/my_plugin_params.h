@@ -14,9 +14,10 @@ struct MyPluginParams {
     using P = MyPluginParams;
     return Schema<P>("my_plugin")
         .field("scale", &P::scale, "Multiplies the outputs.", more_than(0))
-        .field("init", &P::init,
-               "`normal`: standard deviation sqrt(1 / inputs), bias 0; `uniform`: weight and bias in "
-               "+-sqrt(1 / inputs); `zero`: all 0.");
+        .field(
+            "init", &P::init,
+            "`normal`: standard deviation sqrt(1 / inputs), bias 0; `uniform`: weight and bias in "
+            "+-sqrt(1 / inputs); `zero`: all 0.");
   }
 };
 

@@ -11,8 +11,9 @@
 namespace modeldiff {
 namespace {
 
-/// Brighter and darker images: x <- min(max(x + amount, 0), 1). A fixed grid, whatever the directions; one that follows
-/// a direction looks at request.directions and at the training examples with the largest weights.
+/// Brighter and darker images: x <- min(max(x + amount, 0), 1). A fixed grid, whatever the
+/// directions; one that follows a direction looks at request.directions and at the training
+/// examples with the largest weights.
 class MyPluginProposer final : public Proposer {
  public:
   explicit MyPluginProposer(MyPluginParams params) : params_(std::move(params)) {}
@@ -20,7 +21,8 @@ class MyPluginProposer final : public Proposer {
   std::vector<Transformation> propose(const ProposeRequest&) const override {
     std::vector<Transformation> out;
     for (const double amount : params_.amounts) {
-      const std::string label = (amount < 0 ? "darker by " : "brighter by ") + Json(std::abs(amount)).dump();
+      const std::string label =
+          (amount < 0 ? "darker by " : "brighter by ") + Json(std::abs(amount)).dump();
       out.push_back({"", "brightness", label, {{"amount", amount}}, {}, -1});
     }
     return out;
@@ -36,7 +38,7 @@ class MyPluginProposer final : public Proposer {
 
 }  // namespace
 
-MODELDIFF_PLUGIN("proposers", "my_plugin", "1.0", "Brighter and darker images", MyPluginProposer, MyPluginParams,
-                 R"({"data": "images"})")
+MODELDIFF_PLUGIN("proposers", "my_plugin", "1.0", "Brighter and darker images", MyPluginProposer,
+                 MyPluginParams, R"({"data": "images"})")
 
 }  // namespace modeldiff

@@ -12,8 +12,9 @@ struct MyPluginParams {
 
   static Schema<MyPluginParams> schema() {
     return Schema<MyPluginParams>("my_plugin")
-        .field("amounts", &MyPluginParams::amounts, "Added to every pixel; 0 is black and 1 is white.",
-               item_count(1, 16), each_item(at_least(-1)), each_item(at_most(1)));
+        .field("amounts", &MyPluginParams::amounts,
+               "Added to every pixel; 0 is black and 1 is white.", item_count(1, 16),
+               each_item(at_least(-1)), each_item(at_most(1)));
   }
 };
 

@@ -9,15 +9,17 @@
 #include "modeldiff/dataset.h"
 #include "sgd_params.h"
 
-/// Random changes of a batch of training examples. The draws are a pure function of (run seed, place in the list,
-/// step), so that neither another augmentation of the list nor an interrupted run moves them.
+/// Random changes of a batch of training examples. The draws are a pure function of (run seed,
+/// place in the list, step), so that neither another augmentation of the list nor an interrupted
+/// run moves them.
 namespace modeldiff {
 
 /// What a step is trained on.
 struct Batch {
   /// Images [n, C, H, W] float32 in [0, 1], or tables [n, d] float32; contiguous.
   at::Tensor inputs;
-  /// Labels [n] int64; class shares [n, classes] float32 after a mixup; [n, outputs] float32 in a regression.
+  /// Labels [n] int64; class shares [n, classes] float32 after a mixup; [n, outputs] float32 in a
+  /// regression.
   at::Tensor targets;
 };
 
@@ -32,7 +34,8 @@ class Augmenter {
   void apply(std::uint64_t run_seed, std::int64_t step, Batch& batch) const;
 
  private:
-  void apply_to_images(const AugmentationParams& params, RandomStream& random, at::Tensor& images) const;
+  void apply_to_images(const AugmentationParams& params, RandomStream& random,
+                       at::Tensor& images) const;
   void mix(const AugmentationParams& params, RandomStream& random, Batch& batch) const;
 
   std::vector<AugmentationParams> list_;

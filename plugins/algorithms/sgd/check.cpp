@@ -12,7 +12,9 @@ namespace {
 
 class Findings {
  public:
-  void add(std::string path, std::string message) { list_.push_back({{}, std::move(path), std::move(message)}); }
+  void add(std::string path, std::string message) {
+    list_.push_back({{}, std::move(path), std::move(message)});
+  }
   std::vector<Diagnostic> take() { return std::move(list_); }
 
  private:
@@ -28,7 +30,8 @@ const char* name_of(E value) {
 
 void check_length(const SgdParams& params, Findings& found) {
   if (params.epochs && params.steps) found.add("steps", "goes without `epochs`; both are given");
-  if (!params.epochs && !params.steps) found.add("epochs", "is missing: how long to train, or `steps` in its place");
+  if (!params.epochs && !params.steps)
+    found.add("epochs", "is missing: how long to train, or `steps` in its place");
 }
 
 void check_optimizer(const SgdParams& params, Findings& found) {
@@ -46,11 +49,14 @@ void check_schedule(const ScheduleParams& schedule, Findings& found) {
     found.add("schedule.milestones", "are missing: where `step` lowers the rate");
   }
   if (!steps_down && !schedule.milestones.empty()) {
-    found.add("schedule.milestones", fmt::format("belong to the schedule `step`, not to `{}`", name_of(schedule.kind)));
+    found.add("schedule.milestones",
+              fmt::format("belong to the schedule `step`, not to `{}`", name_of(schedule.kind)));
   }
-  const bool rises = schedule.kind == ScheduleKind::triangle || schedule.kind == ScheduleKind::one_cycle;
+  const bool rises =
+      schedule.kind == ScheduleKind::triangle || schedule.kind == ScheduleKind::one_cycle;
   if (rises && schedule.warmup > 0) {
-    found.add("schedule.warmup", fmt::format("is part of `{}` already: move its `peak`", name_of(schedule.kind)));
+    found.add("schedule.warmup",
+              fmt::format("is part of `{}` already: move its `peak`", name_of(schedule.kind)));
   }
 }
 
@@ -66,15 +72,17 @@ const AugmentationKeys& keys_of(AugmentationKind kind) {
       {AugmentationKind::shift, {"pixels"}},  {AugmentationKind::rotate, {"degrees"}},
       {AugmentationKind::colour, {"jitter"}}, {AugmentationKind::cutout, {"size"}},
       {AugmentationKind::erase, {"region"}},  {AugmentationKind::mixup, {"alpha"}}};
-  return *std::find_if(std::begin(all), std::end(all), [&](const auto& keys) { return keys.kind == kind; });
+  return *std::find_if(std::begin(all), std::end(all),
+                       [&](const auto& keys) { return keys.kind == kind; });
 }
 
-void check_augmentation(const AugmentationParams& params, const std::string& path, Findings& found) {
+void check_augmentation(const AugmentationParams& params, const std::string& path,
+                        Findings& found) {
   const std::pair<const char*, bool> given[] = {
-      {"pad", params.pad.has_value()},         {"scale", params.scale.has_value()},
-      {"pixels", params.pixels.has_value()},   {"degrees", params.degrees.has_value()},
-      {"jitter", params.jitter.has_value()},   {"size", params.size.has_value()},
-      {"region", params.region.has_value()},   {"alpha", params.alpha.has_value()}};
+      {"pad", params.pad.has_value()},       {"scale", params.scale.has_value()},
+      {"pixels", params.pixels.has_value()}, {"degrees", params.degrees.has_value()},
+      {"jitter", params.jitter.has_value()}, {"size", params.size.has_value()},
+      {"region", params.region.has_value()}, {"alpha", params.alpha.has_value()}};
   const std::vector<std::string>& takes = keys_of(params.kind).takes;
   bool complete = takes.empty();
   for (const auto& [key, is_given] : given) {
@@ -83,11 +91,14 @@ void check_augmentation(const AugmentationParams& params, const std::string& pat
       complete = true;
       continue;
     }
-    const std::string others = takes.empty() ? "" : fmt::format(", which takes {}", fmt::join(takes, " and "));
-    found.add(fmt::format("{}.{}", path, key), fmt::format("is no key of `{}`{}", name_of(params.kind), others));
+    const std::string others =
+        takes.empty() ? "" : fmt::format(", which takes {}", fmt::join(takes, " and "));
+    found.add(fmt::format("{}.{}", path, key),
+              fmt::format("is no key of `{}`{}", name_of(params.kind), others));
   }
   if (!complete) {
-    found.add(path, fmt::format("`{}` needs {}: how strong it is", name_of(params.kind), fmt::join(takes, " or ")));
+    found.add(path, fmt::format("`{}` needs {}: how strong it is", name_of(params.kind),
+                                fmt::join(takes, " or ")));
   }
 }
 
@@ -100,13 +111,17 @@ void check_init(const InitParams& init, Findings& found) {
 
 /// "tables of 8 columns".
 std::string described(const DataFacts& facts) {
-  return facts.images() ? fmt::format("images of {}x{} pixels", facts.input_shape[1], facts.input_shape[2])
-                        : fmt::format("tables of {} columns", facts.input_shape.empty() ? 0 : facts.input_shape[0]);
+  return facts.images()
+             ? fmt::format("images of {}x{} pixels", facts.input_shape[1], facts.input_shape[2])
+             : fmt::format("tables of {} columns",
+                           facts.input_shape.empty() ? 0 : facts.input_shape[0]);
 }
 
-void check_region(const Region& region, const std::string& path, const DataFacts& facts, Findings& found) {
+void check_region(const Region& region, const std::string& path, const DataFacts& facts,
+                  Findings& found) {
   if (!facts.images()) {
-    found.add(path, fmt::format("hides pixels, and the inputs of '{}' are {}", facts.name, described(facts)));
+    found.add(path, fmt::format("hides pixels, and the inputs of '{}' are {}", facts.name,
+                                described(facts)));
     return;
   }
   try {
@@ -134,7 +149,8 @@ std::vector<Diagnostic> misfits(const SgdParams& params, const DataFacts& facts)
   Findings found;
   if (params.input_mask) check_region(*params.input_mask, "input_mask", facts, found);
   if (params.label_smoothing > 0 && facts.task == Task::regression) {
-    found.add("label_smoothing", fmt::format("spreads labels over classes, and '{}' is a regression", facts.name));
+    found.add("label_smoothing",
+              fmt::format("spreads labels over classes, and '{}' is a regression", facts.name));
   }
   for (std::size_t i = 0; i < params.augment.size(); ++i) {
     const AugmentationParams& augmentation = params.augment[i];
@@ -143,8 +159,8 @@ std::vector<Diagnostic> misfits(const SgdParams& params, const DataFacts& facts)
     if (augmentation.region) {
       check_region(*augmentation.region, path + ".region", facts, found);
     } else if (!facts.images()) {
-      found.add(path, fmt::format("`{}` changes images, and the inputs of '{}' are {}", name_of(augmentation.kind),
-                                  facts.name, described(facts)));
+      found.add(path, fmt::format("`{}` changes images, and the inputs of '{}' are {}",
+                                  name_of(augmentation.kind), facts.name, described(facts)));
     }
   }
   return found.take();

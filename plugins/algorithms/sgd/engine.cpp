@@ -28,7 +28,9 @@ MlpOptimizer optimizer_of(const SgdParams& params) {
                     .epsilon = params.epsilon,
                     .weight_decay = params.weight_decay};
   }
-  return MlpSgd{.momentum = params.momentum, .weight_decay = params.weight_decay, .nesterov = params.nesterov};
+  return MlpSgd{.momentum = params.momentum,
+                .weight_decay = params.weight_decay,
+                .nesterov = params.nesterov};
 }
 
 }  // namespace modeldiff

@@ -24,7 +24,8 @@ at::Tensor tensor_of(std::span<const float> values) {
 
 class FusedEngine final : public Engine {
  public:
-  FusedEngine(const SgdParams& params, const DataFacts& facts, const Examples& train, const Predictor& predictor)
+  FusedEngine(const SgdParams& params, const DataFacts& facts, const Examples& train,
+              const Predictor& predictor)
       : params_(params), shape_(*predictor.model->mlp_shape()) {
     inputs_ = predictor.view.apply(train.inputs).flatten(1).contiguous();
     targets_ = train.targets.contiguous();
@@ -35,7 +36,8 @@ class FusedEngine final : public Engine {
     }
   }
 
-  EngineResult train(const Plan& plan, Weights start, bool keep_optimizer, Pulse& pulse) const override {
+  EngineResult train(const Plan& plan, Weights start, bool keep_optimizer,
+                     Pulse& pulse) const override {
     const auto [rows, offsets] = batches_of(plan);
     const std::vector<std::int64_t> stops = stops_of(plan);
     const std::vector<std::int64_t>& kept = plan.checkpoint_steps();
@@ -85,7 +87,8 @@ class FusedEngine final : public Engine {
     return out;
   }
 
-  /// The plan's checkpoints, and steps between them that are at most about 20 ms apart, to ask whether to stop.
+  /// The plan's checkpoints, and steps between them that are at most about 20 ms apart, to ask
+  /// whether to stop.
   std::vector<std::int64_t> stops_of(const Plan& plan) const {
     constexpr double kSlowFlopsPerSecond = 5e9, kSeconds = 0.02;
     const double flops = 6.0 * static_cast<double>(shape_.parameter_count() * plan.batch_size(0));
@@ -101,7 +104,8 @@ class FusedEngine final : public Engine {
     out.weights.parameters = tensor_of(now.parameters);
     if (!keep_optimizer) return out;
     const bool adam = params_.optimizer == OptimizerKind::adamw;
-    if (!now.first_moment.empty()) out.optimizer[adam ? "first_moment" : "momentum"] = tensor_of(now.first_moment);
+    if (!now.first_moment.empty())
+      out.optimizer[adam ? "first_moment" : "momentum"] = tensor_of(now.first_moment);
     if (!now.second_moment.empty()) out.optimizer["second_moment"] = tensor_of(now.second_moment);
     return out;
   }
@@ -115,8 +119,8 @@ class FusedEngine final : public Engine {
 
 }  // namespace
 
-std::unique_ptr<Engine> make_fused_engine(const SgdParams& params, const DataFacts& facts, const Examples& train,
-                                          const Predictor& predictor) {
+std::unique_ptr<Engine> make_fused_engine(const SgdParams& params, const DataFacts& facts,
+                                          const Examples& train, const Predictor& predictor) {
   return std::make_unique<FusedEngine>(params, facts, train, predictor);
 }
 

@@ -16,8 +16,8 @@ class InitialWeights {
   /// @throws DataError when `init.file` cannot be read
   InitialWeights(const InitParams& init, const Model& model, const Resources& resources);
 
-  /// Fresh weights drawn from (seed, "init"); with `init`, its tensors take their place, save those of the head when
-  /// it is replaced.
+  /// Fresh weights drawn from (seed, "init"); with `init`, its tensors take their place, save those
+  /// of the head when it is replaced.
   /// @param inputs the runs that references name
   /// @throws ConfigError naming the tensor, both shapes and the source when the tensors do not fit
   Weights of_run(std::uint64_t seed, const InputRuns& inputs) const;

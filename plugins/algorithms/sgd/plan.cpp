@@ -15,8 +15,9 @@ std::int64_t batches_of(const SgdParams& params, std::int64_t examples) {
   if (examples == 0) throw ConfigError("", "a run without training examples");
   if (!params.drop_last) return (examples + params.batch - 1) / params.batch;
   if (examples < params.batch) {
-    throw ConfigError("batch", fmt::format("is {}, and with drop_last nothing is left of {} training examples",
-                                           params.batch, examples));
+    throw ConfigError(
+        "batch", fmt::format("is {}, and with drop_last nothing is left of {} training examples",
+                             params.batch, examples));
   }
   return examples / params.batch;
 }
@@ -27,22 +28,25 @@ std::int64_t steps_of(const SgdParams& params, std::int64_t examples) {
   return params.steps ? *params.steps : *params.epochs * batches_of(params, examples);
 }
 
-Plan::Plan(const SgdParams& params, std::vector<std::int64_t> rows, std::uint64_t seed, std::int64_t keep)
+Plan::Plan(const SgdParams& params, std::vector<std::int64_t> rows, std::uint64_t seed,
+           std::int64_t keep)
     : rows_(std::move(rows)),
       seed_(seed),
       batch_(params.batch),
       steps_per_epoch_(batches_of(params, examples())),
       rates_(learning_rates(params.schedule, params.lr, steps_of(params, examples()))) {
   if (keep > steps()) {
-    throw ConfigError(params.steps ? "steps" : "epochs",
-                      fmt::format("make {} steps, and {} checkpoints are asked for", steps(), keep));
+    throw ConfigError(
+        params.steps ? "steps" : "epochs",
+        fmt::format("make {} steps, and {} checkpoints are asked for", steps(), keep));
   }
   for (std::int64_t i = 1; i <= keep; ++i) checkpoint_steps_.push_back(i * steps() / keep);
 }
 
 double Plan::rate_sum(std::size_t checkpoint) const {
   const std::int64_t begin = checkpoint == 0 ? 0 : checkpoint_steps_[checkpoint - 1];
-  return std::accumulate(rates_.begin() + begin, rates_.begin() + checkpoint_steps_[checkpoint], 0.0);
+  return std::accumulate(rates_.begin() + begin, rates_.begin() + checkpoint_steps_[checkpoint],
+                         0.0);
 }
 
 std::vector<std::int64_t> Plan::order(std::int64_t epoch) const {

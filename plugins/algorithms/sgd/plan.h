@@ -8,15 +8,16 @@
 
 namespace modeldiff {
 
-/// The steps of one training run, before anything is computed: which rows, how large a step, where weights are kept.
-/// A pure function of the parameters, the kept rows and the seed.
+/// The steps of one training run, before anything is computed: which rows, how large a step, where
+/// weights are kept. A pure function of the parameters, the kept rows and the seed.
 class Plan {
  public:
   /// @param rows    rows of the training set that are kept, ascending
   /// @param seed    of the run
   /// @param keep    how many checkpoints
   /// @throws ConfigError when there is nothing to do, or fewer steps than checkpoints
-  Plan(const SgdParams& params, std::vector<std::int64_t> rows, std::uint64_t seed, std::int64_t keep);
+  Plan(const SgdParams& params, std::vector<std::int64_t> rows, std::uint64_t seed,
+       std::int64_t keep);
 
   std::int64_t steps() const { return static_cast<std::int64_t>(rates_.size()); }
   std::int64_t steps_per_epoch() const { return steps_per_epoch_; }

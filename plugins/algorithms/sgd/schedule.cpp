@@ -41,7 +41,8 @@ std::vector<std::int64_t> milestone_steps(const ScheduleParams& schedule, std::i
   for (const double milestone : schedule.milestones) out.push_back(step_of(milestone, steps));
   if (!std::is_sorted(out.begin(), out.end())) {
     throw ConfigError("schedule.milestones",
-                      fmt::format("must ascend, but in a run of {} steps they are {}", steps, fmt::join(out, ", ")));
+                      fmt::format("must ascend, but in a run of {} steps they are {}", steps,
+                                  fmt::join(out, ", ")));
   }
   return out;
 }
@@ -51,21 +52,27 @@ std::vector<std::int64_t> milestone_steps(const ScheduleParams& schedule, std::i
 std::vector<double> learning_rates(const ScheduleParams& schedule, double lr, std::int64_t steps) {
   const std::int64_t warmup = step_of(schedule.warmup, steps);
   if (warmup >= steps) {
-    throw ConfigError("schedule.warmup", fmt::format("takes {} steps, and the run has only {}", warmup, steps));
+    throw ConfigError("schedule.warmup",
+                      fmt::format("takes {} steps, and the run has only {}", warmup, steps));
   }
   const std::vector<std::int64_t> milestones = milestone_steps(schedule, steps);
   const auto share_at = [&](std::int64_t t) -> double {
     if (t < warmup) return static_cast<double>(t + 1) / static_cast<double>(warmup + 1);
     const double s = static_cast<double>(t - warmup) / static_cast<double>(steps - warmup);
     switch (schedule.kind) {
-      case ScheduleKind::constant: return 1;
+      case ScheduleKind::constant:
+        return 1;
       case ScheduleKind::step: {
-        const auto passed = std::upper_bound(milestones.begin(), milestones.end(), t) - milestones.begin();
+        const auto passed =
+            std::upper_bound(milestones.begin(), milestones.end(), t) - milestones.begin();
         return std::pow(schedule.factor, static_cast<double>(passed));
       }
-      case ScheduleKind::cosine: return cosine_between(1, 0, s);
-      case ScheduleKind::triangle: return triangle(s, schedule.peak);
-      case ScheduleKind::one_cycle: return one_cycle(t, steps, schedule.peak);
+      case ScheduleKind::cosine:
+        return cosine_between(1, 0, s);
+      case ScheduleKind::triangle:
+        return triangle(s, schedule.peak);
+      case ScheduleKind::one_cycle:
+        return one_cycle(t, steps, schedule.peak);
     }
     MODELDIFF_CHECK(false, fmt::format("schedule {}", static_cast<int>(schedule.kind)));
     return 0;

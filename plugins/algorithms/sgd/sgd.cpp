@@ -36,18 +36,20 @@ void check_loss(const EngineResult& result, const Plan& plan, const RunSpec& run
   if (std::isfinite(loss)) return;
   const auto step = static_cast<std::int64_t>(result.losses.size()) - 1;
   throw NumericalError(fmt::format(
-      "{}: the training loss is {} at step {} of {} (epoch {} of {}, learning rate {:.4g}); try a lower `lr`, `clip: 1` "
+      "{}: the training loss is {} at step {} of {} (epoch {} of {}, learning rate {:.4g}); try a "
+      "lower `lr`, `clip: 1` "
       "or a schedule that begins lower",
-      run.label, std::abs(loss), step + 1, plan.steps(), step / plan.steps_per_epoch() + 1, plan.epochs(),
-      plan.rates()[static_cast<std::size_t>(step)]));
+      run.label, std::abs(loss), step + 1, plan.steps(), step / plan.steps_per_epoch() + 1,
+      plan.epochs(), plan.rates()[static_cast<std::size_t>(step)]));
 }
 
 /// The loss is that before the last update, which may still have gone wrong.
 void check_weights(const EngineResult& result, const Plan& plan, const RunSpec& run) {
   if (std::isfinite(result.weights.parameters.abs().max().item<float>())) return;
-  throw NumericalError(fmt::format("{}: the weights are not finite after the last of {} steps (epoch {} of {}, learning "
-                                   "rate {:.4g}); try a lower `lr` or `clip: 1`",
-                                   run.label, plan.steps(), plan.epochs(), plan.epochs(), plan.rates().back()));
+  throw NumericalError(fmt::format(
+      "{}: the weights are not finite after the last of {} steps (epoch {} of {}, learning "
+      "rate {:.4g}); try a lower `lr` or `clip: 1`",
+      run.label, plan.steps(), plan.epochs(), plan.epochs(), plan.rates().back()));
 }
 
 class Sgd final : public LearningAlgorithm {
@@ -56,7 +58,8 @@ class Sgd final : public LearningAlgorithm {
     if (auto found = contradictions(params_); !found.empty()) throw ConfigError(std::move(found));
   }
 
-  Predictor predictor(const DataFacts& facts, const InputRuns&, const PluginFactory& plugins) const override {
+  Predictor predictor(const DataFacts& facts, const InputRuns&,
+                      const PluginFactory& plugins) const override {
     return make_predictor(facts, plugins);
   }
 
@@ -71,25 +74,30 @@ class Sgd final : public LearningAlgorithm {
       const Plan plan(params_, rows_of(run, request.train.size()), run.seed, request.keep.count);
       static const InputRuns kNone;
       Weights start = initial.of_run(run.seed, request.inputs.empty() ? kNone : request.inputs[r]);
-      EngineResult result = engine->train(plan, std::move(start), request.keep.optimizer_state, pulse);
+      EngineResult result =
+          engine->train(plan, std::move(start), request.keep.optimizer_state, pulse);
       check_loss(result, plan, run);
       check_weights(result, plan, run);
       request.done(r, trained_run(std::move(result), plan, predictor));
     }
   }
 
-  double memory_bytes(const DataFacts& facts, std::int64_t examples, const PluginFactory& plugins) const override {
+  double memory_bytes(const DataFacts& facts, std::int64_t examples,
+                      const PluginFactory& plugins) const override {
     const Predictor predictor = make_predictor(facts, plugins);
     const auto parameters = static_cast<double>(predictor.model->parameters().count());
-    const double inputs = std::accumulate(facts.input_shape.begin(), facts.input_shape.end(), 1.0, std::multiplies<>());
+    const double inputs = std::accumulate(facts.input_shape.begin(), facts.input_shape.end(), 1.0,
+                                          std::multiplies<>());
     // Weights, gradient, two moments, a copy that is being packed or stored.
     const double weights = 5 * parameters;
     if (takes_kernels(predictor)) {
       // Row numbers are 8 bytes each.
-      const double plan = 2.0 * static_cast<double>(steps_of(params_, examples)) * static_cast<double>(params_.batch);
+      const double plan = 2.0 * static_cast<double>(steps_of(params_, examples)) *
+                          static_cast<double>(params_.batch);
       return 4 * (weights + static_cast<double>(examples) * inputs + plan);
     }
-    // A training step holds each layer's input, output and gradient, and as much again within its products.
+    // A training step holds each layer's input, output and gradient, and as much again within its
+    // products.
     const double rows = static_cast<double>(std::min(params_.batch, examples));
     return 4 * (weights + rows * (4 * inputs + 4 * layer_floats(predictor, facts)));
   }
@@ -100,14 +108,17 @@ class Sgd final : public LearningAlgorithm {
     Predictor out;
     out.model = build_model(facts, plugins);
     out.view = {{}, facts.fill, facts.mean, facts.deviation};
-    if (params_.input_mask) out.view.hidden = params_.input_mask->mask(facts.input_shape[1], facts.input_shape[2]);
+    if (params_.input_mask)
+      out.view.hidden = params_.input_mask->mask(facts.input_shape[1], facts.input_shape[2]);
     return out;
   }
 
   /// @throws ConfigError with the paths of the model under `model`
-  std::shared_ptr<const Model> build_model(const DataFacts& facts, const PluginFactory& plugins) const {
+  std::shared_ptr<const Model> build_model(const DataFacts& facts,
+                                           const PluginFactory& plugins) const {
     try {
-      return plugins.create_as<Architecture>("models", params_.model)->build({facts.input_shape, facts.outputs});
+      return plugins.create_as<Architecture>("models", params_.model)
+          ->build({facts.input_shape, facts.outputs});
     } catch (const ConfigError& e) {
       std::vector<Diagnostic> found = e.diagnostics();
       for (Diagnostic& d : found) d.path = d.path.empty() ? "model" : "model." + d.path;
@@ -119,7 +130,8 @@ class Sgd final : public LearningAlgorithm {
     return predictor.model->mlp_shape().has_value() && params_.augment.empty();
   }
 
-  std::unique_ptr<Engine> make_engine(const TrainRequest& request, const Predictor& predictor) const {
+  std::unique_ptr<Engine> make_engine(const TrainRequest& request,
+                                      const Predictor& predictor) const {
     const auto make = takes_kernels(predictor) ? make_fused_engine : make_autograd_engine;
     return make(params_, request.facts, request.train, predictor);
   }
@@ -145,13 +157,15 @@ class Sgd final : public LearningAlgorithm {
     TrainedRun run;
     run.weights = std::move(result.weights);
     run.checkpoints = std::move(result.checkpoints);
-    for (std::size_t c = 0; c < run.checkpoints.size(); ++c) run.checkpoints[c].learning_rate_sum = plan.rate_sum(c);
+    for (std::size_t c = 0; c < run.checkpoints.size(); ++c)
+      run.checkpoints[c].learning_rate_sum = plan.rate_sum(c);
     run.epoch_loss = plan.epoch_means(result.losses);
     run.steps = plan.steps();
-    run.facts = {{"engine", takes_kernels(predictor) ? "fused" : "autograd"},
-                 {"examples", plan.examples()},
-                 {"steps_per_epoch", plan.steps_per_epoch()},
-                 {"learning_rate_sum", std::accumulate(plan.rates().begin(), plan.rates().end(), 0.0)}};
+    run.facts = {
+        {"engine", takes_kernels(predictor) ? "fused" : "autograd"},
+        {"examples", plan.examples()},
+        {"steps_per_epoch", plan.steps_per_epoch()},
+        {"learning_rate_sum", std::accumulate(plan.rates().begin(), plan.rates().end(), 0.0)}};
     return run;
   }
 
@@ -160,7 +174,8 @@ class Sgd final : public LearningAlgorithm {
 
 }  // namespace
 
-MODELDIFF_PLUGIN("algorithms", "sgd", "1.0", "Gradient descent on mini-batches: SGD with momentum, or AdamW", Sgd,
-                 SgdParams, "{}")
+MODELDIFF_PLUGIN("algorithms", "sgd", "1.0",
+                 "Gradient descent on mini-batches: SGD with momentum, or AdamW", Sgd, SgdParams,
+                 "{}")
 
 }  // namespace modeldiff

@@ -17,8 +17,8 @@
 namespace modeldiff {
 namespace {
 
-/// The runs that choose the penalty: a function of the number of runs alone, so that both sides of a comparison hold
-/// out the same masks.
+/// The runs that choose the penalty: a function of the number of runs alone, so that both sides of
+/// a comparison hold out the same masks.
 at::Tensor heldout_runs(std::int64_t runs, double share) {
   const auto wanted = static_cast<std::int64_t>(std::lround(share * static_cast<double>(runs)));
   const std::int64_t count = std::clamp<std::int64_t>(wanted, 1, runs - 2);
@@ -32,10 +32,11 @@ at::Tensor stacked_measurements(const CombineRequest& request) {
   std::vector<at::Tensor> rows;
   for (const TensorMap& run : request.runs) {
     const auto found = run.find("measurements");
-    if (found == run.end() || found->second.dim() != 1 || found->second.size(0) != request.queries.size()) {
-      throw ShapeError(fmt::format("run {} of {} has measurements {}, expected [{}]", rows.size(), request.runs.size(),
-                                   found == run.end() ? "of no shape" : shape_text(found->second),
-                                   request.queries.size()));
+    if (found == run.end() || found->second.dim() != 1 ||
+        found->second.size(0) != request.queries.size()) {
+      throw ShapeError(fmt::format(
+          "run {} of {} has measurements {}, expected [{}]", rows.size(), request.runs.size(),
+          found == run.end() ? "of no shape" : shape_text(found->second), request.queries.size()));
     }
     rows.push_back(found->second);
   }
@@ -45,15 +46,18 @@ at::Tensor stacked_measurements(const CombineRequest& request) {
 void check_masks(const CombineRequest& request) {
   constexpr std::int64_t kFewest = 4;
   const auto runs = static_cast<std::int64_t>(request.runs.size());
-  if (runs < kFewest) throw ShapeError(fmt::format("datamodels need at least {} subset runs, got {}", kFewest, runs));
+  if (runs < kFewest)
+    throw ShapeError(fmt::format("datamodels need at least {} subset runs, got {}", kFewest, runs));
   if (!request.masks.defined() || request.masks.dim() != 2 || request.masks.size(0) != runs ||
       request.masks.size(1) != request.train.size()) {
-    throw ShapeError(fmt::format("masks must be [{}, {}] runs x training examples, got {}", runs, request.train.size(),
-                                 request.masks.defined() ? shape_text(request.masks) : "none: the runs had all examples"));
+    throw ShapeError(fmt::format(
+        "masks must be [{}, {}] runs x training examples, got {}", runs, request.train.size(),
+        request.masks.defined() ? shape_text(request.masks) : "none: the runs had all examples"));
   }
 }
 
-/// Mean with an example less mean without: cov(y, mask_i) / var(mask_i), mask units. @return [N, n] float64
+/// Mean with an example less mean without: cov(y, mask_i) / var(mask_i), mask units. @return [N, n]
+/// float64
 at::Tensor mask_unit_scores(const at::Tensor& masks, const at::Tensor& measurements, int threads) {
   const at::Tensor share = masks.to(at::kFloat).mean(0, /*keepdim=*/false, at::kDouble);
   const at::Tensor deviation = (share * (1 - share)).sqrt();
@@ -68,9 +72,10 @@ Json summary_of(const at::Tensor& values) {
           {"most", sorted[-1].item<double>()}};
 }
 
-/// Datamodels: Ilyas et al. 2022, arXiv:2202.00622. Each query's measurement is regressed on which training examples
-/// the run had. Weights are the change of the measurement when an example is present; the authors' solver returns them
-/// per standard deviation of the mask, half as large at keep .5.
+/// Datamodels: Ilyas et al. 2022, arXiv:2202.00622. Each query's measurement is regressed on which
+/// training examples the run had. Weights are the change of the measurement when an example is
+/// present; the authors' solver returns them per standard deviation of the mask, half as large at
+/// keep .5.
 class DatamodelsAttributor final : public Attributor {
  public:
   explicit DatamodelsAttributor(const DatamodelsParams& params) : params_(params) {}
@@ -88,7 +93,8 @@ class DatamodelsAttributor final : public Attributor {
   Attribution combine(const CombineRequest& request) const override {
     check_masks(request);
     const at::Tensor measurements = stacked_measurements(request);
-    const at::Tensor deviations = measurements.to(at::kDouble) - measurements.mean(0, /*keepdim=*/true, at::kDouble);
+    const at::Tensor deviations =
+        measurements.to(at::kDouble) - measurements.mean(0, /*keepdim=*/true, at::kDouble);
     const auto runs = static_cast<double>(request.runs.size());
     const double keep = request.masks.to(at::kFloat).mean(at::kDouble).item<double>();
 
@@ -107,7 +113,8 @@ class DatamodelsAttributor final : public Attributor {
     return out;
   }
 
-  double memory_bytes(std::int64_t /*parameters*/, std::int64_t /*examples*/, std::int64_t queries) const override {
+  double memory_bytes(std::int64_t /*parameters*/, std::int64_t /*examples*/,
+                      std::int64_t queries) const override {
     constexpr double kForward = 100e6;
     return kForward + 8 * static_cast<double>(queries);
   }
@@ -125,14 +132,15 @@ class DatamodelsAttributor final : public Attributor {
     const at::Tensor heldout = heldout_runs(measurements.size(0), params_.heldout);
     const LassoFit fit = lasso_path(request.masks, measurements, heldout, path, options);
     out.scores = fit.weights.to(at::kFloat);
-    out.facts.update({{"heldout_runs", heldout.size(0)},
-                      {"worst_gap", fit.worst_gap},
-                      {"unconverged", fit.unconverged},
-                      {"lambda", summary_of(fit.lambdas)},
-                      {"lambda_of_largest", summary_of(fit.lambdas / fit.lambda_max.clamp_min(1e-300))},
-                      {"nonzeros", summary_of(fit.nonzeros)},
-                      {"sweeps", fit.sweeps.sum().item<std::int64_t>()},
-                      {"empty_queries", fit.nonzeros.eq(0).sum().item<std::int64_t>()}});
+    out.facts.update(
+        {{"heldout_runs", heldout.size(0)},
+         {"worst_gap", fit.worst_gap},
+         {"unconverged", fit.unconverged},
+         {"lambda", summary_of(fit.lambdas)},
+         {"lambda_of_largest", summary_of(fit.lambdas / fit.lambda_max.clamp_min(1e-300))},
+         {"nonzeros", summary_of(fit.nonzeros)},
+         {"sweeps", fit.sweeps.sum().item<std::int64_t>()},
+         {"empty_queries", fit.nonzeros.eq(0).sum().item<std::int64_t>()}});
   }
 
   DatamodelsParams params_;
@@ -140,7 +148,8 @@ class DatamodelsAttributor final : public Attributor {
 
 }  // namespace
 
-MODELDIFF_PLUGIN("attributors", "datamodels", "1.0", "Sparse regression of outputs on training subsets (Ilyas et al. 2022)",
+MODELDIFF_PLUGIN("attributors", "datamodels", "1.0",
+                 "Sparse regression of outputs on training subsets (Ilyas et al. 2022)",
                  DatamodelsAttributor, DatamodelsParams, R"({"runs": "subsets"})")
 
 }  // namespace modeldiff

@@ -61,12 +61,13 @@ void in_parallel(std::int64_t count, const std::function<void(std::int64_t)>& wo
 
 /// phi += sum_o delta_o (P_o' a) for a linear layer, P_o the rows of P of unit o and its bias.
 /// @param a [n, in], delta [n, out] float32, contiguous; phi [n, k]
-void add_linear_layer(const LayerProjection& projection, const at::Tensor& a, const at::Tensor& delta, bool bias,
-                      at::Tensor& phi) {
+void add_linear_layer(const LayerProjection& projection, const at::Tensor& a,
+                      const at::Tensor& delta, bool bias, at::Tensor& phi) {
   const std::int64_t n = a.size(0), in = a.size(1), out = delta.size(1), k = phi.size(1);
   const SparseRows inputs(a.const_data_ptr<float>(), n, in, bias);
   const SparseColumns gradients(delta.const_data_ptr<float>(), n, out);
-  const std::int64_t units = std::clamp<std::int64_t>(kPanelBytes / (Panel::bytes_per_row(projection.kind) * in), 1, out);
+  const std::int64_t units =
+      std::clamp<std::int64_t>(kPanelBytes / (Panel::bytes_per_row(projection.kind) * in), 1, out);
   float* result = phi.data_ptr<float>();
 
   in_parallel((k + kPanelColumns - 1) / kPanelColumns, [&](std::int64_t block) {
@@ -85,10 +86,12 @@ void add_linear_layer(const LayerProjection& projection, const at::Tensor& a, co
         for (std::int64_t o = 0; o < count; ++o) {
           weights.unpack(o * in, in, t, tile.get(), kTileColumns);
           if (bias) biases.unpack(o, 1, t, tile.get() + in * kTileColumns, kTileColumns);
-          add_scaled_products(inputs, gradients.rows(first + o), gradients.values(first + o), tile.get(), sums.get());
+          add_scaled_products(inputs, gradients.rows(first + o), gradients.values(first + o),
+                              tile.get(), sums.get());
         }
         for (std::int64_t r = 0; r < n; ++r) {
-          for (std::int64_t c = 0; c < width; ++c) result[r * k + column + c] += sums.get()[r * kTileColumns + c];
+          for (std::int64_t c = 0; c < width; ++c)
+            result[r * k + column + c] += sums.get()[r * kTileColumns + c];
         }
       }
     }
@@ -96,7 +99,8 @@ void add_linear_layer(const LayerProjection& projection, const at::Tensor& a, co
 }
 
 /// Rows [first, first + rows) of P. @return [rows, k] float32
-at::Tensor projection_rows(const LayerProjection& projection, std::int64_t first, std::int64_t rows, std::int64_t k) {
+at::Tensor projection_rows(const LayerProjection& projection, std::int64_t first, std::int64_t rows,
+                           std::int64_t k) {
   const std::int64_t blocks = (k + kPanelColumns - 1) / kPanelColumns;
   const std::int64_t stride = blocks * kPanelColumns;
   at::Tensor out = at::empty({rows, stride}, at::kFloat);
@@ -112,7 +116,8 @@ at::Tensor projection_rows(const LayerProjection& projection, std::int64_t first
 }
 
 /// phi += G P for gradients G of consecutive parameters of a layer.
-void add_dense(const LayerProjection& projection, const at::Tensor& gradients, std::int64_t first, at::Tensor& phi) {
+void add_dense(const LayerProjection& projection, const at::Tensor& gradients, std::int64_t first,
+               at::Tensor& phi) {
   const std::int64_t most = std::max<std::int64_t>(1, kDenseFloats / phi.size(1));
   for (std::int64_t begin = 0; begin < gradients.size(1); begin += most) {
     const std::int64_t rows = std::min(most, gradients.size(1) - begin);
@@ -155,7 +160,8 @@ struct TapedPass {
   at::Tensor one_minus_p;  // [n]
 };
 
-TapedPass tape_pass(const FeatureRequest& request, const Examples& examples, std::int64_t begin, std::int64_t end) {
+TapedPass tape_pass(const FeatureRequest& request, const Examples& examples, std::int64_t begin,
+                    std::int64_t end) {
   LayerTape tape;
   Pass pass;
   pass.tape = &tape;
@@ -165,7 +171,8 @@ TapedPass tape_pass(const FeatureRequest& request, const Examples& examples, std
     const at::AutoGradMode with_gradients(true);
     const at::Tensor inputs = request.predictor.view.apply(examples.inputs.slice(0, begin, end));
     const at::Tensor outputs = request.predictor.model->forward(request.weights, inputs, pass);
-    out.output_gradients = tape.output_gradients(measure(request.measurement, outputs, targets).sum());
+    out.output_gradients =
+        tape.output_gradients(measure(request.measurement, outputs, targets).sum());
     // 1 - p through the margin: 1 - softmax would be 0 for every confident example.
     out.one_minus_p = request.task == Task::classification
                           ? at::sigmoid(-log_odds_margin(outputs.detach(), targets))
@@ -190,7 +197,8 @@ ParameterRange range_of(const Model& model, const LayerRecord& record) {
   if (record.bias) {
     const ParameterLayout::Entry& bias = layout.at(record.name + ".bias");
     if (bias.offset != weight.offset + weight.count) {
-      throw PluginError("layer " + record.name + ": its bias does not follow its weight in the layout");
+      throw PluginError("layer " + record.name +
+                        ": its bias does not follow its weight in the layout");
     }
     out.count += bias.count;
   }
@@ -203,13 +211,15 @@ void check_complete(const Model& model, const std::vector<LayerRecord>& records)
   std::int64_t taped = 0;
   for (const auto& [name, count] : counts) taped += count;
   if (taped != model.parameters().count()) {
-    throw PluginError(fmt::format("layers of the model that are written with the tape have {} parameters, the model has {}",
-                                  taped, model.parameters().count()));
+    throw PluginError(fmt::format(
+        "layers of the model that are written with the tape have {} parameters, the model has {}",
+        taped, model.parameters().count()));
   }
 }
 
 /// Adds one layer's part to phi [n, k].
-void add_layer(const FeatureRequest& request, const LayerRecord& record, const at::Tensor& delta, at::Tensor& phi) {
+void add_layer(const FeatureRequest& request, const LayerRecord& record, const at::Tensor& delta,
+               at::Tensor& phi) {
   if (request.kind == ProjectionKind::identity) {
     const ParameterRange range = range_of(*request.predictor.model, record);
     for_gradient_blocks(record, delta, [&](const GradientBlock& block) {
@@ -218,12 +228,14 @@ void add_layer(const FeatureRequest& request, const LayerRecord& record, const a
     return;
   }
   const LayerProjection projection(request.kind, request.run_seed, record.name);
-  if (record.kind == LayerRecord::Kind::linear && record.input.dim() == 2 && phi.scalar_type() == at::kFloat) {
+  if (record.kind == LayerRecord::Kind::linear && record.input.dim() == 2 &&
+      phi.scalar_type() == at::kFloat) {
     add_linear_layer(projection, record.input.contiguous(), delta.contiguous(), record.bias, phi);
     return;
   }
-  for_gradient_blocks(record, delta,
-                      [&](const GradientBlock& block) { add_dense(projection, block.gradients, block.first, phi); });
+  for_gradient_blocks(record, delta, [&](const GradientBlock& block) {
+    add_dense(projection, block.gradients, block.first, phi);
+  });
 }
 
 std::int64_t rows_at_once(const FeatureRequest& request, const Examples& examples) {
@@ -233,7 +245,8 @@ std::int64_t rows_at_once(const FeatureRequest& request, const Examples& example
   for (const LayerRecord& record : tape_pass(request, examples, 0, probe).records) {
     bytes += static_cast<std::int64_t>(record.input.nbytes() + record.output.nbytes());
   }
-  return std::clamp<std::int64_t>(kForwardBytes * probe / (kCopies * std::max<std::int64_t>(bytes, 1)), 1, kMostRows);
+  return std::clamp<std::int64_t>(
+      kForwardBytes * probe / (kCopies * std::max<std::int64_t>(bytes, 1)), 1, kMostRows);
 }
 
 }  // namespace
@@ -260,7 +273,8 @@ Features features(const FeatureRequest& request, const Examples& examples) {
     out.one_minus_p.slice(0, begin, end).copy_(pass.one_minus_p);
   }
   const at::NoGradGuard no_gradients;
-  if (request.kind != ProjectionKind::identity) out.rows.div_(std::sqrt(static_cast<double>(request.columns)));
+  if (request.kind != ProjectionKind::identity)
+    out.rows.div_(std::sqrt(static_cast<double>(request.columns)));
   return out;
 }
 

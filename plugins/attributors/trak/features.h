@@ -35,10 +35,11 @@ struct Features {
 };
 
 /// Projected gradients of the measurement of every example, in eval mode.
-/// The gradients [n, p] are never made: a linear layer's are outer products, delta a', so that P is applied to the
-/// inputs a for one unit at a time and scaled by delta; zeros of both are passed over. Other layers are taken some
-/// channels at a time.
-/// @throws NumericalError when a gradient is not finite; PluginError when a parameter is in no layer of the tape
+/// The gradients [n, p] are never made: a linear layer's are outer products, delta a', so that P is
+/// applied to the inputs a for one unit at a time and scaled by delta; zeros of both are passed
+/// over. Other layers are taken some channels at a time.
+/// @throws NumericalError when a gradient is not finite; PluginError when a parameter is in no
+/// layer of the tape
 Features features(const FeatureRequest& request, const Examples& examples);
 
 }  // namespace modeldiff::trak

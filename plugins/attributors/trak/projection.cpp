@@ -39,7 +39,8 @@ void Panel::draw(const LayerProjection& projection, std::int64_t first_row, std:
   if (kind_ == ProjectionKind::rademacher) {
     signs_.resize(rows * kWords);
     for (std::int64_t r = 0; r < rows; ++r) {
-      const auto bits = philox(projection.key, static_cast<std::uint64_t>(first_row + r), static_cast<std::uint64_t>(column_block));
+      const auto bits = philox(projection.key, static_cast<std::uint64_t>(first_row + r),
+                               static_cast<std::uint64_t>(column_block));
       std::copy(bits.begin(), bits.end(), signs_.begin() + r * kWords);
     }
     return;
@@ -48,14 +49,15 @@ void Panel::draw(const LayerProjection& projection, std::int64_t first_row, std:
   for (std::int64_t r = 0; r < rows; ++r) {
     for (std::int64_t c = 0; c < kPanelColumns; c += 4) {
       const auto draw = static_cast<std::uint64_t>((column_block * kPanelColumns + c) / 4);
-      const auto numbers = normal_numbers(
-          philox(projection.key, static_cast<std::uint64_t>(first_row + r), kNormalCounters + draw));
+      const auto numbers = normal_numbers(philox(
+          projection.key, static_cast<std::uint64_t>(first_row + r), kNormalCounters + draw));
       std::copy(numbers.begin(), numbers.end(), normals_.begin() + r * kPanelColumns + c);
     }
   }
 }
 
-void Panel::unpack(std::int64_t begin, std::int64_t count, std::int64_t tile, float* out, std::int64_t stride) const {
+void Panel::unpack(std::int64_t begin, std::int64_t count, std::int64_t tile, float* out,
+                   std::int64_t stride) const {
   if (kind_ == ProjectionKind::rademacher) {
     unpack_signs(signs_.data() + begin * kWords + tile / 2, count, kWords, tile % 2, out, stride);
     return;

@@ -7,8 +7,9 @@
 #include "modeldiff/core/random.h"
 #include "trak_params.h"
 
-/// The random projection P [parameters, k]. An entry is a pure function of (seed of the run, layer, parameter, column),
-/// so that any part of P can be made at any time, in blocks of any size and on any thread, and is never stored.
+/// The random projection P [parameters, k]. An entry is a pure function of (seed of the run, layer,
+/// parameter, column), so that any part of P can be made at any time, in blocks of any size and on
+/// any thread, and is never stored.
 namespace modeldiff::trak {
 
 /// Columns that one draw of 128 random bits makes signs for.
@@ -25,18 +26,20 @@ struct LayerProjection {
       : kind(kind_), key(derive_seed(run_seed, "trak-projection/" + layer)) {}
 };
 
-/// Some rows of P in 128 consecutive columns, drawn once and unpacked where they are needed: 16 bytes a row for signs,
-/// 512 for normal numbers.
+/// Some rows of P in 128 consecutive columns, drawn once and unpacked where they are needed: 16
+/// bytes a row for signs, 512 for normal numbers.
 class Panel {
  public:
   static std::int64_t bytes_per_row(ProjectionKind kind);
 
   /// Rows first_row .. first_row + rows - 1, columns 128 * column_block onwards.
-  void draw(const LayerProjection& projection, std::int64_t first_row, std::int64_t rows, std::int64_t column_block);
+  void draw(const LayerProjection& projection, std::int64_t first_row, std::int64_t rows,
+            std::int64_t column_block);
 
   /// Rows [begin, begin + count) of the panel, its columns 16 * tile onwards, as float32.
   /// @param out [count, 16], row r at out + r * stride
-  void unpack(std::int64_t begin, std::int64_t count, std::int64_t tile, float* out, std::int64_t stride) const;
+  void unpack(std::int64_t begin, std::int64_t count, std::int64_t tile, float* out,
+              std::int64_t stride) const;
 
  private:
   ProjectionKind kind_ = ProjectionKind::rademacher;

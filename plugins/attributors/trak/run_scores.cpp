@@ -22,16 +22,19 @@ constexpr std::int64_t kSolvedQueries = 256;
 /// Phi' R Phi [k, k] float64, lower triangle. @param weights R [n], or undefined for 1
 at::Tensor gram_matrix(const at::Tensor& phi, const at::Tensor& weights) {
   const std::int64_t n = phi.size(0), k = phi.size(1);
-  at::Tensor gram = at::zeros({k, k}, at::kDouble).t();  // column-major, as Cholesky takes it without a copy
+  at::Tensor gram =
+      at::zeros({k, k}, at::kDouble).t();  // column-major, as Cholesky takes it without a copy
   for (std::int64_t begin = 0; begin < n; begin += kGramRows) {
     const std::int64_t end = std::min(n, begin + kGramRows);
     const at::Tensor rows = phi.slice(0, begin, end);
-    const at::Tensor weighted = weights.defined() ? rows * weights.slice(0, begin, end).unsqueeze(1) : rows;
+    const at::Tensor weighted =
+        weights.defined() ? rows * weights.slice(0, begin, end).unsqueeze(1) : rows;
     for (std::int64_t column = 0; column < k; column += kGramColumns) {
       const std::int64_t width = std::min(kGramColumns, k - column);
       gram.narrow(0, column, k - column)
           .narrow(1, column, width)
-          .add_(at::matmul(rows.narrow(1, column, k - column).t(), weighted.narrow(1, column, width)));
+          .add_(at::matmul(rows.narrow(1, column, k - column).t(),
+                           weighted.narrow(1, column, width)));
     }
   }
   return gram;
@@ -44,18 +47,24 @@ at::Tensor solve(const at::Tensor& cholesky, const at::Tensor& queries) {
     const std::int64_t end = std::min(queries.size(0), begin + kSolvedQueries);
     const at::Tensor right = queries.slice(0, begin, end).t().to(at::kDouble);
     const at::Tensor half = at::linalg_solve_triangular(cholesky, right, /*upper=*/false);
-    out.slice(0, begin, end).copy_(at::linalg_solve_triangular(cholesky.t(), half, /*upper=*/true).t());
+    out.slice(0, begin, end)
+        .copy_(at::linalg_solve_triangular(cholesky.t(), half, /*upper=*/true).t());
   }
   return out;
 }
 
-[[noreturn]] void fail_singular(std::int64_t examples, std::int64_t k, double lambda, double damping, double trace) {
+[[noreturn]] void fail_singular(std::int64_t examples, std::int64_t k, double lambda,
+                                double damping, double trace) {
   const char* advice = "; raise `damping`";
-  if (examples < k) advice = ": it has no more directions than there are gradients; raise `damping` or lower `projection`";
+  if (examples < k)
+    advice =
+        ": it has no more directions than there are gradients; raise `damping` or lower "
+        "`projection`";
   if (trace == 0) advice = ": all gradients are 0";
-  throw NumericalError(fmt::format("the Gram matrix of n = {} gradients, projected to k = {} numbers, is singular with "
-                                   "lambda = {:.4g} (damping {}){}",
-                                   examples, k, lambda, damping, advice));
+  throw NumericalError(fmt::format(
+      "the Gram matrix of n = {} gradients, projected to k = {} numbers, is singular with "
+      "lambda = {:.4g} (damping {}){}",
+      examples, k, lambda, damping, advice));
 }
 
 at::Tensor trained_on(const at::Tensor& values, const at::Tensor& subset) {
@@ -77,8 +86,10 @@ RunScores run_scores(const Features& train, const at::Tensor& queries, const at:
   out.lambda = options.damping * trace / static_cast<double>(k);
   gram.diagonal().add_(out.lambda);
   at::Tensor info = at::empty({}, at::kInt);
-  at::linalg_cholesky_ex_out(gram, info, gram);  // in place: at large k this matrix is most of the memory
-  if (trace == 0 || info.item<int>() != 0) fail_singular(phi.size(0), k, out.lambda, options.damping, trace);
+  at::linalg_cholesky_ex_out(gram, info,
+                             gram);  // in place: at large k this matrix is most of the memory
+  if (trace == 0 || info.item<int>() != 0)
+    fail_singular(phi.size(0), k, out.lambda, options.damping, trace);
 
   const at::Tensor solved = solve(gram, queries);
   gram.reset();

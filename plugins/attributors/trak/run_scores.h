@@ -22,7 +22,8 @@ struct RunScores {
 /// Scores of one run. The Gram matrix is summed in float64 and solved by Cholesky, never inverted.
 /// @param train   features of all n training examples
 /// @param queries [N, k]
-/// @param subset  [m] int64, the examples the run was trained on, whose gradients are in the Gram matrix; undefined: all
+/// @param subset  [m] int64, the examples the run was trained on, whose gradients are in the Gram
+/// matrix; undefined: all
 /// @throws NumericalError naming n, k and lambda when the Gram matrix is singular
 RunScores run_scores(const Features& train, const at::Tensor& queries, const at::Tensor& subset,
                      const SolveOptions& options);

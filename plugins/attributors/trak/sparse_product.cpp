@@ -19,8 +19,9 @@ struct Lanes {
 };
 
 template <typename L>
-MODELDIFF_INLINE void unpack_signs_loop(const std::uint32_t* words, std::int64_t rows, std::int64_t word_stride,
-                                        std::int64_t half, float* out, std::int64_t stride) {
+MODELDIFF_INLINE void unpack_signs_loop(const std::uint32_t* words, std::int64_t rows,
+                                        std::int64_t word_stride, std::int64_t half, float* out,
+                                        std::int64_t stride) {
   using Bits = typename L::Bits;
   constexpr std::uint32_t kOne = 0x3f800000;  // 1.0f
   Bits places[L::kParts];
@@ -38,17 +39,20 @@ MODELDIFF_INLINE void unpack_signs_loop(const std::uint32_t* words, std::int64_t
   }
 }
 
-/// One row: kChains entries at a time, each with sums of its own, so that additions do not wait for each other.
+/// One row: kChains entries at a time, each with sums of its own, so that additions do not wait for
+/// each other.
 template <typename L, int kChains>
-MODELDIFF_INLINE void add_scaled_product(const std::int32_t* places, const float* values, std::int64_t count,
-                                         const float* tile, float factor, float* out) {
+MODELDIFF_INLINE void add_scaled_product(const std::int32_t* places, const float* values,
+                                         std::int64_t count, const float* tile, float factor,
+                                         float* out) {
   using Floats = typename L::Floats;
   Floats sums[kChains][L::kParts] = {};
   std::int64_t e = 0;
   for (; e + kChains <= count; e += kChains) {
     for (int chain = 0; chain < kChains; ++chain) {
       const Floats* row = reinterpret_cast<const Floats*>(tile + places[e + chain]);
-      for (int part = 0; part < L::kParts; ++part) sums[chain][part] += values[e + chain] * row[part];
+      for (int part = 0; part < L::kParts; ++part)
+        sums[chain][part] += values[e + chain] * row[part];
     }
   }
   for (; e < count; ++e) {
@@ -64,34 +68,39 @@ MODELDIFF_INLINE void add_scaled_product(const std::int32_t* places, const float
 }
 
 template <typename L, int kChains>
-MODELDIFF_INLINE void add_scaled_products_loop(const SparseRows& x, std::span<const std::int32_t> rows,
-                                               std::span<const float> factors, const float* tile, float* out) {
+MODELDIFF_INLINE void add_scaled_products_loop(const SparseRows& x,
+                                               std::span<const std::int32_t> rows,
+                                               std::span<const float> factors, const float* tile,
+                                               float* out) {
   for (std::size_t i = 0; i < rows.size(); ++i) {
     const std::int64_t r = rows[i];
     const std::span<const std::int32_t> places = x.places(r);
-    add_scaled_product<L, kChains>(places.data(), x.values(r).data(), static_cast<std::int64_t>(places.size()), tile,
-                                   factors[i], out + r * kTileColumns);
+    add_scaled_product<L, kChains>(places.data(), x.values(r).data(),
+                                   static_cast<std::int64_t>(places.size()), tile, factors[i],
+                                   out + r * kTileColumns);
   }
 }
 
 struct Loops {
-  void (*unpack_signs)(const std::uint32_t*, std::int64_t, std::int64_t, std::int64_t, float*, std::int64_t);
-  void (*add_scaled_products)(const SparseRows&, std::span<const std::int32_t>, std::span<const float>, const float*,
-                              float*);
+  void (*unpack_signs)(const std::uint32_t*, std::int64_t, std::int64_t, std::int64_t, float*,
+                       std::int64_t);
+  void (*add_scaled_products)(const SparseRows&, std::span<const std::int32_t>,
+                              std::span<const float>, const float*, float*);
 };
 
 // The same loops, compiled for each instruction set.
-#define MODELDIFF_LOOPS(name, target, lanes, chains)                                                                \
-  struct name {                                                                                                     \
-    target static void unpack(const std::uint32_t* words, std::int64_t rows, std::int64_t word_stride,              \
-                              std::int64_t half, float* out, std::int64_t stride) {                                 \
-      unpack_signs_loop<lanes>(words, rows, word_stride, half, out, stride);                                        \
-    }                                                                                                               \
-    target static void add(const SparseRows& x, std::span<const std::int32_t> rows, std::span<const float> factors, \
-                           const float* tile, float* out) {                                                         \
-      add_scaled_products_loop<lanes, chains>(x, rows, factors, tile, out);                                         \
-    }                                                                                                               \
-    static constexpr Loops loops() { return {unpack, add}; }                                                        \
+#define MODELDIFF_LOOPS(name, target, lanes, chains)                                        \
+  struct name {                                                                             \
+    target static void unpack(const std::uint32_t* words, std::int64_t rows,                \
+                              std::int64_t word_stride, std::int64_t half, float* out,      \
+                              std::int64_t stride) {                                        \
+      unpack_signs_loop<lanes>(words, rows, word_stride, half, out, stride);                \
+    }                                                                                       \
+    target static void add(const SparseRows& x, std::span<const std::int32_t> rows,         \
+                           std::span<const float> factors, const float* tile, float* out) { \
+      add_scaled_products_loop<lanes, chains>(x, rows, factors, tile, out);                 \
+    }                                                                                       \
+    static constexpr Loops loops() { return {unpack, add}; }                                \
   };
 
 MODELDIFF_LOOPS(Baseline, , Lanes<16>, 2)
@@ -103,7 +112,8 @@ MODELDIFF_LOOPS(Avx512, __attribute__((target("avx512f,avx512vl,avx512dq,fma")))
 const Loops& best() {
   static const Loops chosen = [] {
 #if defined(__x86_64__)
-    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq")) {
+    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&
+        __builtin_cpu_supports("avx512dq")) {
       return Avx512::loops();
     }
     if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return Avx2::loops();
@@ -115,8 +125,8 @@ const Loops& best() {
 
 }  // namespace
 
-void unpack_signs(const std::uint32_t* words, std::int64_t rows, std::int64_t word_stride, std::int64_t half,
-                  float* out, std::int64_t stride) {
+void unpack_signs(const std::uint32_t* words, std::int64_t rows, std::int64_t word_stride,
+                  std::int64_t half, float* out, std::int64_t stride) {
   best().unpack_signs(words, rows, word_stride, half, out, stride);
 }
 
@@ -138,7 +148,8 @@ SparseRows::SparseRows(const float* rows, std::int64_t count, std::int64_t colum
   }
 }
 
-SparseColumns::SparseColumns(const float* rows, std::int64_t count, std::int64_t columns) : starts_(columns + 1, 0) {
+SparseColumns::SparseColumns(const float* rows, std::int64_t count, std::int64_t columns)
+    : starts_(columns + 1, 0) {
   for (std::int64_t i = 0; i < count * columns; ++i) starts_[i % columns + 1] += rows[i] != 0;
   for (std::int64_t c = 0; c < columns; ++c) starts_[c + 1] += starts_[c];
   rows_.resize(starts_[columns]);
@@ -154,8 +165,8 @@ SparseColumns::SparseColumns(const float* rows, std::int64_t count, std::int64_t
   }
 }
 
-void add_scaled_products(const SparseRows& x, std::span<const std::int32_t> rows, std::span<const float> factors,
-                         const float* tile, float* out) {
+void add_scaled_products(const SparseRows& x, std::span<const std::int32_t> rows,
+                         std::span<const float> factors, const float* tile, float* out) {
   best().add_scaled_products(x, rows, factors, tile, out);
 }
 

@@ -19,25 +19,27 @@ std::int64_t default_projection(std::int64_t parameters) {
 }
 
 /// Scores from projected gradients: TRAK, Park et al. 2023, arXiv:2303.14186.
-///   T_r[q, i] = phi_r(q)' (Phi_r'Phi_r + lambda_r I)^-1 phi_r(i),    phi_r(z) = P_r' grad f(z; theta_r) / sqrt(k)
-///   score[q, i] = (mean_r T_r[q, i]) (mean_r (1 - p_r,i))^q_power
-/// The authors' code divides each inverse by its mean absolute entry; here runs keep their true scale. P differs from
-/// run to run.
+///   T_r[q, i] = phi_r(q)' (Phi_r'Phi_r + lambda_r I)^-1 phi_r(i),    phi_r(z) = P_r' grad f(z;
+///   theta_r) / sqrt(k) score[q, i] = (mean_r T_r[q, i]) (mean_r (1 - p_r,i))^q_power
+/// The authors' code divides each inverse by its mean absolute entry; here runs keep their true
+/// scale. P differs from run to run.
 class TrakAttributor final : public Attributor {
  public:
   explicit TrakAttributor(const TrakParams& params) : params_(params) {}
 
   TensorMap score_run(const ScoreRunRequest& request) const override {
     const std::int64_t parameters = request.predictor.model->parameters().count();
-    const trak::FeatureRequest wanted{request.predictor, request.weights,         request.facts.task,
-                                      request.measurement, params_.projection_kind, columns(parameters),
-                                      request.seed,        params_.batch,           request.progress};
+    const trak::FeatureRequest wanted{
+        request.predictor,   request.weights,         request.facts.task,
+        request.measurement, params_.projection_kind, columns(parameters),
+        request.seed,        params_.batch,           request.progress};
     const trak::Features train = trak::features(wanted, request.train);
     const trak::Features queries = trak::features(wanted, request.queries);
     request.progress.check_stop();
 
     const at::NoGradGuard no_gradients;
-    const trak::RunScores result = trak::run_scores(train, queries.rows, request.subset, {params_.damping, params_.newton});
+    const trak::RunScores result =
+        trak::run_scores(train, queries.rows, request.subset, {params_.damping, params_.newton});
     return {{"scores", result.scores.to(at::kFloat)},
             {"one_minus_p", train.one_minus_p.to(at::kFloat)},
             {"lambda", at::full({1}, result.lambda, at::kDouble)}};
@@ -63,7 +65,8 @@ class TrakAttributor final : public Attributor {
 
   bool combines_by_mean() const override { return params_.q_power == 0; }
 
-  double memory_bytes(std::int64_t parameters, std::int64_t examples, std::int64_t queries) const override {
+  double memory_bytes(std::int64_t parameters, std::int64_t examples,
+                      std::int64_t queries) const override {
     constexpr double kPasses = 300e6;  // forward and backward passes, blocks of P
     const auto k = static_cast<double>(columns(parameters));
     const auto n = static_cast<double>(examples);
@@ -79,7 +82,8 @@ class TrakAttributor final : public Attributor {
 
   static void check_shape(const at::Tensor& found, at::IntArrayRef expected) {
     if (found.sizes() == expected) return;
-    throw ShapeError(fmt::format("scores of a run are {}, expected [{}, {}]", shape_text(found), expected[0], expected[1]));
+    throw ShapeError(fmt::format("scores of a run are {}, expected [{}, {}]", shape_text(found),
+                                 expected[0], expected[1]));
   }
 
   TrakParams params_;
@@ -87,7 +91,8 @@ class TrakAttributor final : public Attributor {
 
 }  // namespace
 
-MODELDIFF_PLUGIN("attributors", "trak", "1.0", "Scores from projected gradients (TRAK, Park et al. 2023)", TrakAttributor,
+MODELDIFF_PLUGIN("attributors", "trak", "1.0",
+                 "Scores from projected gradients (TRAK, Park et al. 2023)", TrakAttributor,
                  TrakParams, R"({"runs": "all"})")
 
 }  // namespace modeldiff

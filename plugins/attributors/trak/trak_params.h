@@ -13,9 +13,10 @@ enum class ProjectionKind { rademacher, normal, identity };
 
 template <>
 struct Choices<ProjectionKind> {
-  static constexpr std::pair<ProjectionKind, const char*> names[] = {{ProjectionKind::rademacher, "rademacher"},
-                                                                     {ProjectionKind::normal, "normal"},
-                                                                     {ProjectionKind::identity, "identity"}};
+  static constexpr std::pair<ProjectionKind, const char*> names[] = {
+      {ProjectionKind::rademacher, "rademacher"},
+      {ProjectionKind::normal, "normal"},
+      {ProjectionKind::identity, "identity"}};
 };
 
 /// Parameters of the `trak` attributor.
@@ -30,19 +31,27 @@ struct TrakParams {
   static Schema<TrakParams> schema() {
     return Schema<TrakParams>("trak")
         .field("projection", &TrakParams::projection,
-               "Numbers k that a gradient is projected to. Left out: 512 for models below 50,000 parameters, 1024 up to "
+               "Numbers k that a gradient is projected to. Left out: 512 for models below 50,000 "
+               "parameters, 1024 up to "
                "200,000, 2048 above.",
                at_least(1))
         .field("projection_kind", &TrakParams::projection_kind,
-               "Entries of the projection: signs, standard normal numbers, or none: the raw gradients, for small models.")
+               "Entries of the projection: signs, standard normal numbers, or none: the raw "
+               "gradients, for small models.")
         .field("damping", &TrakParams::damping,
-               "Added to the diagonal of the Gram matrix of projected gradients, as a share of its mean.", at_least(0))
-        .field("q_power", &TrakParams::q_power,
-               "Power of the factor 1 - p of the training examples. 1 is the published estimator and raises LDS a "
-               "little; it hides examples that are easy because of a feature, so comparisons use 0.",
+               "Added to the diagonal of the Gram matrix of projected gradients, as a share of its "
+               "mean.",
                at_least(0))
-        .field("newton", &TrakParams::newton, "Weight training examples by p (1 - p) in the Gram matrix.")
-        .field("batch", &TrakParams::batch, "Examples in one forward pass; 0: as many as fit in 256 MB.", at_least(0),
+        .field(
+            "q_power", &TrakParams::q_power,
+            "Power of the factor 1 - p of the training examples. 1 is the published estimator and "
+            "raises LDS a "
+            "little; it hides examples that are easy because of a feature, so comparisons use 0.",
+            at_least(0))
+        .field("newton", &TrakParams::newton,
+               "Weight training examples by p (1 - p) in the Gram matrix.")
+        .field("batch", &TrakParams::batch,
+               "Examples in one forward pass; 0: as many as fit in 256 MB.", at_least(0),
                unit("examples"));
   }
 };

@@ -13,7 +13,9 @@
 namespace modeldiff {
 namespace {
 
-at::Tensor label_tensor(const std::vector<std::int64_t>& labels) { return at::tensor(labels, at::kLong); }
+at::Tensor label_tensor(const std::vector<std::int64_t>& labels) {
+  return at::tensor(labels, at::kLong);
+}
 
 Examples examples_of(const CifarPart& part, bool coarse) {
   Examples out;
@@ -33,7 +35,8 @@ class CifarSource final : public DatasetSource {
     const Cifar cifar = read_cifar(path);
     const bool coarse = params_.labels == CifarLabels::coarse;
     if (coarse && !cifar.hundred) {
-      throw ConfigError("labels", fmt::format("'{}' is CIFAR-10, which has no coarse labels", path.string()));
+      throw ConfigError("labels",
+                        fmt::format("'{}' is CIFAR-10, which has no coarse labels", path.string()));
     }
     Dataset data;
     data.train = examples_of(cifar.train, coarse);
@@ -46,8 +49,8 @@ class CifarSource final : public DatasetSource {
     data.facts.mean.assign(params_.mean.begin(), params_.mean.end());
     data.facts.deviation.assign(params_.deviation.begin(), params_.deviation.end());
     data.facts.fill = data.facts.mean;
-    data.facts.source = fmt::format("CIFAR-{}, binary version, '{}' (Krizhevsky 2009)", cifar.hundred ? 100 : 10,
-                                    params_.path.text);
+    data.facts.source = fmt::format("CIFAR-{}, binary version, '{}' (Krizhevsky 2009)",
+                                    cifar.hundred ? 100 : 10, params_.path.text);
     return data;
   }
 
@@ -57,7 +60,8 @@ class CifarSource final : public DatasetSource {
 
 }  // namespace
 
-MODELDIFF_PLUGIN("datasets", "cifar", "1.0", "CIFAR-10 and CIFAR-100 from the official binary files", CifarSource,
-                 CifarParams, "{}")
+MODELDIFF_PLUGIN("datasets", "cifar", "1.0",
+                 "CIFAR-10 and CIFAR-100 from the official binary files", CifarSource, CifarParams,
+                 "{}")
 
 }  // namespace modeldiff

@@ -23,13 +23,17 @@ struct CifarParams {
 
   static Schema<CifarParams> schema() {
     return Schema<CifarParams>("cifar")
-        .field("path", &CifarParams::path, "The archive of the binary version, or the folder that it unpacks to.")
+        .field("path", &CifarParams::path,
+               "The archive of the binary version, or the folder that it unpacks to.")
         .field("labels", &CifarParams::labels,
-               "CIFAR-100: `fine`, the 100 classes; `coarse`, the 20 superclasses, with the fine class as group.")
+               "CIFAR-100: `fine`, the 100 classes; `coarse`, the 20 superclasses, with the fine "
+               "class as group.")
         .field("mean", &CifarParams::mean,
-               "A model sees (x - mean) / deviation of pixels x in [0, 1], per channel; the mean is also what hides a pixel.",
+               "A model sees (x - mean) / deviation of pixels x in [0, 1], per channel; the mean "
+               "is also what hides a pixel.",
                item_count(3, 3), each_item(at_least(0)), each_item(at_most(1)))
-        .field("deviation", &CifarParams::deviation, "See `mean`.", item_count(3, 3), each_item(more_than(0)));
+        .field("deviation", &CifarParams::deviation, "See `mean`.", item_count(3, 3),
+               each_item(more_than(0)));
   }
 };
 

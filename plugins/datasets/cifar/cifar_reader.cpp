@@ -25,23 +25,28 @@ std::string base_name(const std::string& name) { return name.substr(name.rfind('
 
 bool is_official(const std::string& name) {
   const std::string base = base_name(name);
-  const auto among = [&](const auto& names) { return std::find(std::begin(names), std::end(names), base) != std::end(names); };
-  return among(kFiles10) || among(kFiles100) || base == kNames10 || base == kFineNames || base == kCoarseNames;
+  const auto among = [&](const auto& names) {
+    return std::find(std::begin(names), std::end(names), base) != std::end(names);
+  };
+  return among(kFiles10) || among(kFiles100) || base == kNames10 || base == kFineNames ||
+         base == kCoarseNames;
 }
 
 std::uint8_t checked_label(char byte, int classes, const std::string& where, std::size_t record) {
   const auto label = static_cast<std::uint8_t>(byte);
   if (label >= classes) {
-    throw DataError(fmt::format("{}: record {} has label {}, expected less than {}", where, record, label, classes));
+    throw DataError(fmt::format("{}: record {} has label {}, expected less than {}", where, record,
+                                label, classes));
   }
   return label;
 }
 
-void append_records(CifarPart& part, const std::string& bytes, const std::string& where, bool hundred) {
+void append_records(CifarPart& part, const std::string& bytes, const std::string& where,
+                    bool hundred) {
   const std::size_t label_bytes = hundred ? 2 : 1, record_bytes = label_bytes + kPixels;
   if (bytes.empty() || bytes.size() % record_bytes != 0) {
-    throw DataError(fmt::format("{}: expected records of {} bytes, found {} bytes, {} too many", where, record_bytes,
-                                bytes.size(), bytes.size() % record_bytes));
+    throw DataError(fmt::format("{}: expected records of {} bytes, found {} bytes, {} too many",
+                                where, record_bytes, bytes.size(), bytes.size() % record_bytes));
   }
   for (std::size_t record = 0; record < bytes.size() / record_bytes; ++record) {
     const char* at = bytes.data() + record * record_bytes;
@@ -52,8 +57,8 @@ void append_records(CifarPart& part, const std::string& bytes, const std::string
 }
 
 /// The lines of a file of names, or "0", "1", ... without one.
-std::vector<std::string> read_names(const std::map<std::string, std::string>& files, const char* file, std::size_t count,
-                                    const std::string& where) {
+std::vector<std::string> read_names(const std::map<std::string, std::string>& files,
+                                    const char* file, std::size_t count, const std::string& where) {
   std::vector<std::string> names;
   if (const auto found = files.find(file); found != files.end()) {
     std::istringstream lines(found->second);
@@ -62,7 +67,8 @@ std::vector<std::string> read_names(const std::map<std::string, std::string>& fi
       if (!line.empty()) names.push_back(line);
     }
     if (names.size() != count) {
-      throw DataError(fmt::format("{}: '{}' has {} names, expected {}", where, file, names.size(), count));
+      throw DataError(
+          fmt::format("{}: '{}' has {} names, expected {}", where, file, names.size(), count));
     }
   } else {
     for (std::size_t i = 0; i < count; ++i) names.push_back(std::to_string(i));
@@ -82,18 +88,21 @@ Cifar read_cifar(const std::filesystem::path& path) {
 
   Cifar out;
   out.hundred = files.contains(kFiles100[0]);
-  const std::vector<std::string> expected = out.hundred ? std::vector<std::string>(std::begin(kFiles100), std::end(kFiles100))
-                                                        : std::vector<std::string>(std::begin(kFiles10), std::end(kFiles10));
+  const std::vector<std::string> expected =
+      out.hundred ? std::vector<std::string>(std::begin(kFiles100), std::end(kFiles100))
+                  : std::vector<std::string>(std::begin(kFiles10), std::end(kFiles10));
   for (const std::string& name : expected) {
     if (!files.contains(name)) {
-      throw DataError(fmt::format("{}: has no '{}'; the binary version of CIFAR-10 has {}, that of CIFAR-100 {}",
-                                  path.string(), name, fmt::join(kFiles10, ", "), fmt::join(kFiles100, ", ")));
+      throw DataError(fmt::format(
+          "{}: has no '{}'; the binary version of CIFAR-10 has {}, that of CIFAR-100 {}",
+          path.string(), name, fmt::join(kFiles10, ", "), fmt::join(kFiles100, ", ")));
     }
     CifarPart& part = name.starts_with("test") ? out.test : out.train;
     append_records(part, files[name], path.string() + ": " + name, out.hundred);
     files.erase(name);
   }
-  out.class_names = read_names(files, out.hundred ? kFineNames : kNames10, out.hundred ? 100 : 10, path.string());
+  out.class_names =
+      read_names(files, out.hundred ? kFineNames : kNames10, out.hundred ? 100 : 10, path.string());
   if (out.hundred) out.coarse_names = read_names(files, kCoarseNames, 20, path.string());
   return out;
 }

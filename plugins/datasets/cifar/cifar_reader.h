@@ -21,9 +21,10 @@ struct Cifar {
   std::vector<std::string> coarse_names;  // CIFAR-100 only
 };
 
-/// Reads the official binary files from a folder, .tar or .tar.gz; they may lie in a folder within. A record is one
-/// label byte (CIFAR-10) or a coarse and a fine one (CIFAR-100), then 3x32x32 pixels. Which of the two it is follows
-/// from the files' names. Classes are numbered where the archive has no file of names.
+/// Reads the official binary files from a folder, .tar or .tar.gz; they may lie in a folder within.
+/// A record is one label byte (CIFAR-10) or a coarse and a fine one (CIFAR-100), then 3x32x32
+/// pixels. Which of the two it is follows from the files' names. Classes are numbered where the
+/// archive has no file of names.
 /// @throws DataError naming file and record
 Cifar read_cifar(const std::filesystem::path& path);
 

@@ -9,11 +9,12 @@
 
 namespace modeldiff {
 
-/// @throws DataError naming the path when it is absent, no regular file, unreadable or larger than `limit` bytes
+/// @throws DataError naming the path when it is absent, no regular file, unreadable or larger than
+/// `limit` bytes
 std::string read_file(const std::filesystem::path& path, std::uint64_t limit);
 
-/// The content of a file, front to back; gzip data is unpacked on the way. What a file says about its own size can be
-/// compared with `most_left()` before memory is asked for.
+/// The content of a file, front to back; gzip data is unpacked on the way. What a file says about
+/// its own size can be compared with `most_left()` before memory is asked for.
 class ByteReader {
  public:
   /// @param bytes the file, which must outlive the reader
@@ -28,7 +29,8 @@ class ByteReader {
   void read(void* out, std::size_t count);
   /// @throws DataError when the gzip data is corrupt
   bool at_end();
-  /// No more than so many bytes can follow. Exact for plain files; for gzip data what its packed size allows.
+  /// No more than so many bytes can follow. Exact for plain files; for gzip data what its packed
+  /// size allows.
   std::uint64_t most_left() const;
 
  private:

@@ -9,7 +9,8 @@
 namespace modeldiff {
 
 std::vector<std::int64_t> numpy_permutation(std::int64_t n, std::uint32_t seed) {
-  std::mt19937 generator(seed);  // the standard fixes its output, and RandomState seeds it the same way
+  std::mt19937 generator(
+      seed);  // the standard fixes its output, and RandomState seeds it the same way
   std::vector<std::int64_t> order(static_cast<std::size_t>(n));
   std::iota(order.begin(), order.end(), 0);
   for (std::uint64_t last = order.size() - 1; n > 1 && last > 0; --last) {

@@ -24,7 +24,8 @@ struct RowSplit {
 /// @param rows >= train >= 0
 RowSplit split_rows(std::int64_t rows, std::int64_t train, RowOrder order, std::uint64_t seed);
 
-/// numpy.random.RandomState(seed).permutation(n): the splits of published code start with it. seed < 2^32
+/// numpy.random.RandomState(seed).permutation(n): the splits of published code start with it. seed
+/// < 2^32
 std::vector<std::int64_t> numpy_permutation(std::int64_t n, std::uint32_t seed);
 
 }  // namespace modeldiff

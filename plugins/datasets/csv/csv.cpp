@@ -22,14 +22,17 @@ using Columns = std::vector<std::size_t>;
 std::size_t find_column(const CsvTable& table, const std::string& name, const char* key) {
   const auto at = std::find(table.columns.begin(), table.columns.end(), name);
   if (at == table.columns.end()) {
-    throw ConfigError(key, fmt::format("{} has no column '{}'; it has {}", table.name, name, fmt::join(table.columns, ", ")));
+    throw ConfigError(key, fmt::format("{} has no column '{}'; it has {}", table.name, name,
+                                       fmt::join(table.columns, ", ")));
   }
   return static_cast<std::size_t>(at - table.columns.begin());
 }
 
 /// @return [rows, columns] float64
 at::Tensor numbers_of(const CsvTable& table, const Columns& columns) {
-  at::Tensor out = at::empty({static_cast<std::int64_t>(table.rows.size()), static_cast<std::int64_t>(columns.size())}, at::kDouble);
+  at::Tensor out = at::empty(
+      {static_cast<std::int64_t>(table.rows.size()), static_cast<std::int64_t>(columns.size())},
+      at::kDouble);
   auto* value = out.data_ptr<double>();
   for (std::size_t row = 0; row < table.rows.size(); ++row) {
     for (const std::size_t column : columns) *value++ = number_at(table, row, column);
@@ -43,14 +46,18 @@ std::vector<std::string> classes_of(const CsvTable& table, std::size_t column) {
   for (std::size_t row = 0; row < table.rows.size(); ++row) {
     std::string label(trimmed(table.rows[row][column]));
     if (label.empty()) {
-      throw DataError(fmt::format("{}:{}: column '{}' has no value", table.name, table.lines[row], table.columns[column]));
+      throw DataError(fmt::format("{}:{}: column '{}' has no value", table.name, table.lines[row],
+                                  table.columns[column]));
     }
     names.push_back(std::move(label));
   }
   std::sort(names.begin(), names.end());
   names.erase(std::unique(names.begin(), names.end()), names.end());
-  if (std::all_of(names.begin(), names.end(), [](const std::string& name) { return parse_number(name).has_value(); })) {
-    std::stable_sort(names.begin(), names.end(), [](const auto& a, const auto& b) { return *parse_number(a) < *parse_number(b); });
+  if (std::all_of(names.begin(), names.end(),
+                  [](const std::string& name) { return parse_number(name).has_value(); })) {
+    std::stable_sort(names.begin(), names.end(), [](const auto& a, const auto& b) {
+      return *parse_number(a) < *parse_number(b);
+    });
   }
   return names;
 }
@@ -78,7 +85,8 @@ class Csv final : public DatasetSource {
     const CsvTable table = read_csv(resources.resolve(params_.path));
     const Columns targets = target_columns(table), inputs = input_columns(table, targets);
     const RowSplit split = split_of(static_cast<std::int64_t>(table.rows.size()), table.name);
-    const at::Tensor train = at::tensor(split.train, at::kLong), test = at::tensor(split.test, at::kLong);
+    const at::Tensor train = at::tensor(split.train, at::kLong),
+                     test = at::tensor(split.test, at::kLong);
 
     Dataset data;
     data.facts.name = resources.resolve(params_.path).stem().string();
@@ -127,54 +135,60 @@ class Csv final : public DatasetSource {
     }
     Columns inputs;
     for (std::size_t column = 0; column < table.columns.size(); ++column) {
-      if (std::find(dropped.begin(), dropped.end(), column) == dropped.end()) inputs.push_back(column);
+      if (std::find(dropped.begin(), dropped.end(), column) == dropped.end())
+        inputs.push_back(column);
     }
     if (inputs.empty()) throw ConfigError("drop", "leaves no input column");
     return inputs;
   }
 
   RowSplit split_of(std::int64_t rows, const std::string& name) const {
-    const auto share = static_cast<std::int64_t>(std::floor(params_.train_fraction * static_cast<double>(rows)));
+    const auto share =
+        static_cast<std::int64_t>(std::floor(params_.train_fraction * static_cast<double>(rows)));
     RowSplit split = split_rows(rows, share, params_.order, params_.split_seed);
     split.train.resize(static_cast<std::size_t>(share - share % params_.train_multiple));
     if (split.train.empty() || split.test.empty()) {
-      throw DataError(fmt::format("{}: {} rows leave {} for training and {} for tests; both need one at least", name, rows,
-                                  split.train.size(), split.test.size()));
+      throw DataError(
+          fmt::format("{}: {} rows leave {} for training and {} for tests; both need one at least",
+                      name, rows, split.train.size(), split.test.size()));
     }
     return split;
   }
 
-  void add_numbers(Dataset& data, const CsvTable& table, const Columns& targets, const at::Tensor& train,
-                   const at::Tensor& test) const {
+  void add_numbers(Dataset& data, const CsvTable& table, const Columns& targets,
+                   const at::Tensor& train, const at::Tensor& test) const {
     at::Tensor y = numbers_of(table, targets);
     data.facts.task = Task::regression;
     data.facts.outputs = static_cast<std::int64_t>(targets.size());
-    for (const std::size_t column : targets) data.facts.class_names.push_back(table.columns[column]);
+    for (const std::size_t column : targets)
+      data.facts.class_names.push_back(table.columns[column]);
     if (params_.standardise) {
       const ColumnStatistics statistics(y.index_select(0, train));
       y = (y - statistics.mean) / statistics.deviation;
       for (std::size_t i = 0; i < targets.size(); ++i) {
         const auto at = static_cast<std::int64_t>(i);
         data.facts.source += fmt::format("; target {} = {} + {} t", data.facts.class_names[i],
-                                         statistics.mean[at].item<double>(), statistics.deviation[at].item<double>());
+                                         statistics.mean[at].item<double>(),
+                                         statistics.deviation[at].item<double>());
       }
     }
     data.train.targets = y.index_select(0, train).to(at::kFloat);
     data.test.targets = y.index_select(0, test).to(at::kFloat);
   }
 
-  static void add_classes(Dataset& data, const CsvTable& table, std::size_t target, const at::Tensor& train,
-                          const at::Tensor& test) {
+  static void add_classes(Dataset& data, const CsvTable& table, std::size_t target,
+                          const at::Tensor& train, const at::Tensor& test) {
     data.facts.class_names = classes_of(table, target);
     data.facts.outputs = static_cast<std::int64_t>(data.facts.class_names.size());
     if (data.facts.outputs < 2) {
-      throw DataError(fmt::format("{}: the target '{}' has one class only, '{}'", table.name, table.columns[target],
-                                  data.facts.class_names[0]));
+      throw DataError(fmt::format("{}: the target '{}' has one class only, '{}'", table.name,
+                                  table.columns[target], data.facts.class_names[0]));
     }
     std::map<std::string, std::int64_t, std::less<>> label_of;
     for (const std::string& name : data.facts.class_names) label_of.emplace(name, label_of.size());
     std::vector<std::int64_t> labels;
-    for (const auto& row : table.rows) labels.push_back(label_of.find(trimmed(row[target]))->second);
+    for (const auto& row : table.rows)
+      labels.push_back(label_of.find(trimmed(row[target]))->second);
     const at::Tensor y = at::tensor(labels, at::kLong);
     data.train.targets = y.index_select(0, train);
     data.test.targets = y.index_select(0, test);
@@ -185,7 +199,8 @@ class Csv final : public DatasetSource {
 
 }  // namespace
 
-MODELDIFF_PLUGIN("datasets", "csv", "1.0", "Tables of numbers with a header line, for regression or classification", Csv,
+MODELDIFF_PLUGIN("datasets", "csv", "1.0",
+                 "Tables of numbers with a header line, for regression or classification", Csv,
                  CsvParams, "{}")
 
 }  // namespace modeldiff

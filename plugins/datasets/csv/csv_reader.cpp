@@ -62,7 +62,9 @@ class CsvParser {
     }
   }
 
-  [[noreturn]] void fail(std::string_view what) const { throw DataError(fmt::format("{}:{}: {}", name_, line_, what)); }
+  [[noreturn]] void fail(std::string_view what) const {
+    throw DataError(fmt::format("{}:{}: {}", name_, line_, what));
+  }
 
   std::string_view text_;
   std::string name_;
@@ -70,7 +72,9 @@ class CsvParser {
   std::int64_t line_ = 1;
 };
 
-bool is_empty_line(const std::vector<std::string>& fields) { return fields.size() == 1 && fields[0].empty(); }
+bool is_empty_line(const std::vector<std::string>& fields) {
+  return fields.size() == 1 && fields[0].empty();
+}
 
 }  // namespace
 
@@ -89,15 +93,18 @@ CsvTable parse_csv(std::string_view text, const std::string& name) {
       table.columns = std::move(fields);
       for (auto at = table.columns.begin(); at != table.columns.end(); ++at) {
         const auto number = at - table.columns.begin() + 1;
-        if (at->empty()) throw DataError(fmt::format("{}:{}: column {} has no name", name, line, number));
+        if (at->empty())
+          throw DataError(fmt::format("{}:{}: column {} has no name", name, line, number));
         if (std::find(table.columns.begin(), at, *at) != at) {
-          throw DataError(fmt::format("{}:{}: column {} has the name '{}' of an earlier one", name, line, number, *at));
+          throw DataError(fmt::format("{}:{}: column {} has the name '{}' of an earlier one", name,
+                                      line, number, *at));
         }
       }
       continue;
     }
     if (fields.size() != table.columns.size()) {
-      throw DataError(fmt::format("{}:{}: expected {} fields, found {}", name, line, table.columns.size(), fields.size()));
+      throw DataError(fmt::format("{}:{}: expected {} fields, found {}", name, line,
+                                  table.columns.size(), fields.size()));
     }
     table.rows.push_back(std::move(fields));
     table.lines.push_back(line);
@@ -116,9 +123,11 @@ double number_at(const CsvTable& table, std::size_t row, std::size_t column) {
   const std::string& field = table.rows[row][column];
   if (const auto value = parse_number(field)) return *value;
   const bool missing = trimmed(field).empty();
-  throw DataError(fmt::format("{}:{}: column '{}' {}", table.name, table.lines[row], table.columns[column],
-                              missing ? std::string("has no value")
-                                      : fmt::format("holds '{}', which is no finite number; `drop` leaves a column out", field)));
+  throw DataError(fmt::format(
+      "{}:{}: column '{}' {}", table.name, table.lines[row], table.columns[column],
+      missing ? std::string("has no value")
+              : fmt::format("holds '{}', which is no finite number; `drop` leaves a column out",
+                            field)));
 }
 
 }  // namespace modeldiff

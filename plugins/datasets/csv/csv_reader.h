@@ -16,9 +16,10 @@ struct CsvTable {
   std::vector<std::int64_t> lines;  // where each row begins, counted from 1
 };
 
-/// Reads comma separated values with a header line: fields in "..." may hold commas, line ends and "" for a quote;
-/// lines end with LF or CRLF; empty lines are passed over.
-/// @throws DataError with line (and column) on a ragged row, an open quote, text after a closing quote, a column name
+/// Reads comma separated values with a header line: fields in "..." may hold commas, line ends and
+/// "" for a quote; lines end with LF or CRLF; empty lines are passed over.
+/// @throws DataError with line (and column) on a ragged row, an open quote, text after a closing
+/// quote, a column name
 ///         that is empty or repeated, or no rows
 CsvTable parse_csv(std::string_view text, const std::string& name);
 

@@ -13,10 +13,11 @@ struct DigitsParams {
 
   static Schema<DigitsParams> schema() {
     return Schema<DigitsParams>("digits")
-        .field("train", &DigitsParams::train, "Images of the training part; the rest is the test part.", at_least(1),
+        .field("train", &DigitsParams::train,
+               "Images of the training part; the rest is the test part.", at_least(1),
                at_most(1796), unit("images"))
-        .field("shuffle_seed", &DigitsParams::shuffle_seed, "Draws which images are for training, and their order.",
-               at_least(0));
+        .field("shuffle_seed", &DigitsParams::shuffle_seed,
+               "Draws which images are for training, and their order.", at_least(0));
   }
 };
 

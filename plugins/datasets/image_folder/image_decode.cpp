@@ -23,7 +23,8 @@ constexpr int kMostJpegScans = 200;
 
 void check_size(std::uint64_t height, std::uint64_t width, const std::string& name) {
   if (height == 0 || width == 0 || height > kMostPixels / width) {
-    throw DataError(fmt::format("{}: is {} x {} pixels; 1 to {} are read", name, height, width, kMostPixels));
+    throw DataError(
+        fmt::format("{}: is {} x {} pixels; 1 to {} are read", name, height, width, kMostPixels));
   }
 }
 
@@ -43,7 +44,9 @@ struct JpegErrors {
     constexpr int kCorrupt[] = {JWRN_ARITH_BAD_CODE, JWRN_BOGUS_PROGRESSION, JWRN_HIT_MARKER,
                                 JWRN_HUFF_BAD_CODE,  JWRN_JPEG_EOF,          JWRN_MUST_RESYNC};
     const int code = info->err->msg_code;
-    if (level < 0 && std::find(std::begin(kCorrupt), std::end(kCorrupt), code) != std::end(kCorrupt)) fail(info);
+    if (level < 0 &&
+        std::find(std::begin(kCorrupt), std::end(kCorrupt), code) != std::end(kCorrupt))
+      fail(info);
   }
 };
 
@@ -55,8 +58,9 @@ void limit_scans(j_common_ptr info) {
   }
 }
 
-/// Owns libjpeg's memory. setjmp must stand in a frame that outlives the calls it guards and holds nothing that needs
-/// a destructor; so each call is a function of its own that says whether it came through.
+/// Owns libjpeg's memory. setjmp must stand in a frame that outlives the calls it guards and holds
+/// nothing that needs a destructor; so each call is a function of its own that says whether it came
+/// through.
 class JpegDecoder {
  public:
   JpegDecoder() {
@@ -103,10 +107,13 @@ class JpegDecoder {
 
 RgbImage decode_jpeg(std::string_view bytes, const std::string& name) {
   JpegDecoder decoder;
-  const auto refuse = [&] { throw DataError(fmt::format("{}: is a corrupt JPEG image: {}", name, decoder.message())); };
+  const auto refuse = [&] {
+    throw DataError(fmt::format("{}: is a corrupt JPEG image: {}", name, decoder.message()));
+  };
   if (!decoder.read_header(bytes)) refuse();
   RgbImage image{decoder.height(), decoder.width(), {}};
-  check_size(static_cast<std::uint64_t>(image.height), static_cast<std::uint64_t>(image.width), name);
+  check_size(static_cast<std::uint64_t>(image.height), static_cast<std::uint64_t>(image.width),
+             name);
   image.pixels.resize(static_cast<std::size_t>(image.height * image.width * 3));
   if (!decoder.read_pixels(image.pixels.data())) refuse();
   return image;
@@ -117,7 +124,9 @@ RgbImage decode_png(std::string_view bytes, const std::string& name) {
     PngImage() : png_image{} { version = PNG_IMAGE_VERSION; }
     ~PngImage() { png_image_free(this); }
   } png;
-  const auto refuse = [&] { throw DataError(fmt::format("{}: is a corrupt PNG image: {}", name, png.message)); };
+  const auto refuse = [&] {
+    throw DataError(fmt::format("{}: is a corrupt PNG image: {}", name, png.message));
+  };
   if (!png_image_begin_read_from_memory(&png, bytes.data(), bytes.size())) refuse();
   check_size(png.height, png.width, name);
   RgbImage image{png.height, png.width, {}};
@@ -137,7 +146,8 @@ struct Window {
 };
 
 std::vector<Window> triangle_windows(std::int64_t from, std::int64_t to) {
-  const double scale = static_cast<double>(from) / static_cast<double>(to), reach = std::max(scale, 1.0);
+  const double scale = static_cast<double>(from) / static_cast<double>(to),
+               reach = std::max(scale, 1.0);
   std::vector<Window> windows(static_cast<std::size_t>(to));
   for (std::int64_t i = 0; i < to; ++i) {
     const double center = (static_cast<double>(i) + 0.5) * scale;
@@ -147,11 +157,13 @@ std::vector<Window> triangle_windows(std::int64_t from, std::int64_t to) {
     std::vector<double> weights;
     double sum = 0;
     for (std::int64_t j = window.first; j < end; ++j) {
-      weights.push_back(std::max(0.0, 1.0 - std::abs((static_cast<double>(j) - center + 0.5) / reach)));
+      weights.push_back(
+          std::max(0.0, 1.0 - std::abs((static_cast<double>(j) - center + 0.5) / reach)));
       sum += weights.back();
     }
     for (const double weight : weights) {
-      window.weights.push_back(static_cast<std::int32_t>(std::lround(weight / sum * (1 << kWeightBits))));
+      window.weights.push_back(
+          static_cast<std::int32_t>(std::lround(weight / sum * (1 << kWeightBits))));
     }
   }
   return windows;
@@ -159,12 +171,14 @@ std::vector<Window> triangle_windows(std::int64_t from, std::int64_t to) {
 
 /// @param in  `from` rows of `stride` bytes
 /// @param out one row of `stride` bytes for each window
-void blend_rows(const std::uint8_t* in, std::size_t stride, const std::vector<Window>& windows, std::uint8_t* out) {
+void blend_rows(const std::uint8_t* in, std::size_t stride, const std::vector<Window>& windows,
+                std::uint8_t* out) {
   for (const Window& window : windows) {
     for (std::size_t x = 0; x < stride; ++x) {
       std::int64_t sum = std::int64_t{1} << (kWeightBits - 1);
       for (std::size_t k = 0; k < window.weights.size(); ++k) {
-        sum += std::int64_t{window.weights[k]} * in[(static_cast<std::size_t>(window.first) + k) * stride + x];
+        sum += std::int64_t{window.weights[k]} *
+               in[(static_cast<std::size_t>(window.first) + k) * stride + x];
       }
       *out++ = static_cast<std::uint8_t>(std::clamp<std::int64_t>(sum >> kWeightBits, 0, 255));
     }
@@ -180,14 +194,17 @@ RgbImage decode_image(std::string_view bytes, const std::string& name) {
 }
 
 RgbImage resize_bilinear(const RgbImage& image, std::int64_t height, std::int64_t width) {
-  RgbImage narrow{image.height, width, std::vector<std::uint8_t>(static_cast<std::size_t>(image.height * width * 3))};
+  RgbImage narrow{image.height, width,
+                  std::vector<std::uint8_t>(static_cast<std::size_t>(image.height * width * 3))};
   const std::vector<Window> columns = triangle_windows(image.width, width);
   for (std::int64_t y = 0; y < image.height; ++y) {
-    blend_rows(image.pixels.data() + y * image.width * 3, 3, columns, narrow.pixels.data() + y * width * 3);
+    blend_rows(image.pixels.data() + y * image.width * 3, 3, columns,
+               narrow.pixels.data() + y * width * 3);
   }
-  RgbImage out{height, width, std::vector<std::uint8_t>(static_cast<std::size_t>(height * width * 3))};
-  blend_rows(narrow.pixels.data(), static_cast<std::size_t>(width * 3), triangle_windows(image.height, height),
-             out.pixels.data());
+  RgbImage out{height, width,
+               std::vector<std::uint8_t>(static_cast<std::size_t>(height * width * 3))};
+  blend_rows(narrow.pixels.data(), static_cast<std::size_t>(width * 3),
+             triangle_windows(image.height, height), out.pixels.data());
   return out;
 }
 
@@ -196,7 +213,8 @@ void write_planes(const RgbImage& image, std::int64_t channels, std::uint8_t* pl
   const std::uint8_t* rgb = image.pixels.data();
   for (std::int64_t i = 0; i < pixels; ++i, rgb += 3) {
     if (channels == 1) {
-      planes[i] = static_cast<std::uint8_t>((299 * rgb[0] + 587 * rgb[1] + 114 * rgb[2] + 500) / 1000);
+      planes[i] =
+          static_cast<std::uint8_t>((299 * rgb[0] + 587 * rgb[1] + 114 * rgb[2] + 500) / 1000);
     } else {
       for (std::int64_t c = 0; c < 3; ++c) planes[c * pixels + i] = rgb[c];
     }

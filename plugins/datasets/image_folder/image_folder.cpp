@@ -1,4 +1,5 @@
-// Images in one folder a class, or in an archive of such folders. Everything is read once, then decoded side by side.
+// Images in one folder a class, or in an archive of such folders. Everything is read once, then
+// decoded side by side.
 
 #include <ATen/ATen.h>
 #include <fmt/format.h>
@@ -29,15 +30,19 @@ struct Parts {
   std::vector<std::int64_t> train, test;
 };
 
-/// Where there are no folders train/ and test/: round(fraction * count) of each class's images, drawn by class.
-Parts draw_parts(const std::vector<std::int64_t>& labels, std::int64_t classes, double fraction, std::uint64_t seed) {
+/// Where there are no folders train/ and test/: round(fraction * count) of each class's images,
+/// drawn by class.
+Parts draw_parts(const std::vector<std::int64_t>& labels, std::int64_t classes, double fraction,
+                 std::uint64_t seed) {
   std::vector<std::vector<std::int64_t>> of_class(static_cast<std::size_t>(classes));
-  for (std::size_t i = 0; i < labels.size(); ++i) of_class[static_cast<std::size_t>(labels[i])].push_back(static_cast<std::int64_t>(i));
+  for (std::size_t i = 0; i < labels.size(); ++i)
+    of_class[static_cast<std::size_t>(labels[i])].push_back(static_cast<std::int64_t>(i));
   Parts parts;
   for (std::size_t label = 0; label < of_class.size(); ++label) {
     const auto n = static_cast<std::int64_t>(of_class[label].size());
     const auto count = static_cast<std::int64_t>(std::lround(fraction * static_cast<double>(n)));
-    const std::vector<std::int64_t> chosen = RandomStream(seed, "image_folder.test", label).choose(n, count);
+    const std::vector<std::int64_t> chosen =
+        RandomStream(seed, "image_folder.test", label).choose(n, count);
     for (std::int64_t i = 0; i < n; ++i) {
       const bool test = std::binary_search(chosen.begin(), chosen.end(), i);
       (test ? parts.test : parts.train).push_back(of_class[label][static_cast<std::size_t>(i)]);
@@ -48,19 +53,24 @@ Parts draw_parts(const std::vector<std::int64_t>& labels, std::int64_t classes, 
   return parts;
 }
 
-/// Mean and population deviation of each channel of [n, C, H, W] uint8, over 255; sums are exact integers.
+/// Mean and population deviation of each channel of [n, C, H, W] uint8, over 255; sums are exact
+/// integers.
 std::pair<std::vector<double>, std::vector<double>> channel_statistics(const at::Tensor& images) {
-  const std::int64_t n = images.size(0), channels = images.size(1), pixels = images.size(2) * images.size(3);
+  const std::int64_t n = images.size(0), channels = images.size(1),
+                     pixels = images.size(2) * images.size(3);
   std::vector<double> mean, deviation;
   for (std::int64_t c = 0; c < channels; ++c) {
     std::uint64_t sum = 0, squares = 0;
     for (std::int64_t i = 0; i < n; ++i) {
       const std::uint8_t* plane = images.data_ptr<std::uint8_t>() + (i * channels + c) * pixels;
-      for (std::int64_t k = 0; k < pixels; ++k) sum += plane[k], squares += std::uint64_t{plane[k]} * plane[k];
+      for (std::int64_t k = 0; k < pixels; ++k)
+        sum += plane[k], squares += std::uint64_t{plane[k]} * plane[k];
     }
-    const double count = static_cast<double>(n) * static_cast<double>(pixels), m = static_cast<double>(sum) / count;
+    const double count = static_cast<double>(n) * static_cast<double>(pixels),
+                 m = static_cast<double>(sum) / count;
     mean.push_back(m / 255);
-    deviation.push_back(std::sqrt(std::max(0.0, static_cast<double>(squares) / count - m * m)) / 255);
+    deviation.push_back(std::sqrt(std::max(0.0, static_cast<double>(squares) / count - m * m)) /
+                        255);
     if (deviation.back() == 0) deviation.back() = 1;
   }
   return {mean, deviation};
@@ -91,10 +101,12 @@ class ImageFolder final : public DatasetSource {
       images.push_back({path.string() + ": " + listed.name, std::move(contents[listed.name])});
     }
     if (!listing.has_parts) {
-      parts = draw_parts(labels, static_cast<std::int64_t>(classes.names.size()), params_.test_fraction, params_.split_seed);
+      parts = draw_parts(labels, static_cast<std::int64_t>(classes.names.size()),
+                         params_.test_fraction, params_.split_seed);
     }
     if (parts.train.empty() || parts.test.empty()) {
-      throw DataError(fmt::format("{}: the {} part has no images", path.string(), parts.train.empty() ? "training" : "test"));
+      throw DataError(fmt::format("{}: the {} part has no images", path.string(),
+                                  parts.train.empty() ? "training" : "test"));
     }
 
     const at::Tensor pixels = decode_all(images);
@@ -106,7 +118,8 @@ class ImageFolder final : public DatasetSource {
   }
 
  private:
-  static std::unordered_map<std::string, std::string> read_contents(const std::filesystem::path& path) {
+  static std::unordered_map<std::string, std::string> read_contents(
+      const std::filesystem::path& path) {
     std::unordered_map<std::string, std::string> contents;
     read_files(path, {}, names_image, [&](const std::string& name, std::string content) {
       if (!contents.emplace(name, std::move(content)).second) {
@@ -119,14 +132,18 @@ class ImageFolder final : public DatasetSource {
   /// @return [n, channels, height, width] uint8
   at::Tensor decode_all(const std::vector<EncodedImage>& images) const {
     const RgbImage first = decode_image(images.front().bytes, images.front().name);
-    const std::int64_t height = params_.size.value_or(first.height), width = params_.size.value_or(first.width);
-    const auto n = static_cast<std::int64_t>(images.size()), image_bytes = params_.channels * height * width;
+    const std::int64_t height = params_.size.value_or(first.height),
+                       width = params_.size.value_or(first.width);
+    const auto n = static_cast<std::int64_t>(images.size()),
+               image_bytes = params_.channels * height * width;
     constexpr double kGiB = 1 << 30;
     const double needed = static_cast<double>(n) * static_cast<double>(image_bytes);
     if (needed > params_.memory_limit * kGiB) {
-      throw ConfigError("memory_limit", fmt::format("{} images of {} x {} x {} need {:.0f} bytes ({:.2f} GiB), the limit is {} GiB",
-                                                    n, params_.channels, height, width, needed, needed / kGiB,
-                                                    params_.memory_limit));
+      throw ConfigError(
+          "memory_limit",
+          fmt::format(
+              "{} images of {} x {} x {} need {:.0f} bytes ({:.2f} GiB), the limit is {} GiB", n,
+              params_.channels, height, width, needed, needed / kGiB, params_.memory_limit));
     }
     at::Tensor pixels = at::empty({n, params_.channels, height, width}, at::kByte);
     auto* out = pixels.data_ptr<std::uint8_t>();
@@ -135,8 +152,9 @@ class ImageFolder final : public DatasetSource {
       RgbImage image = decode_image(encoded.bytes, encoded.name);
       if (image.height != height || image.width != width) {
         if (!params_.size) {
-          throw DataError(fmt::format("{}: is {} x {} pixels, '{}' is {} x {}; `size` resizes them all", encoded.name,
-                                      image.height, image.width, images.front().name, height, width));
+          throw DataError(fmt::format(
+              "{}: is {} x {} pixels, '{}' is {} x {}; `size` resizes them all", encoded.name,
+              image.height, image.width, images.front().name, height, width));
         }
         image = resize_bilinear(image, height, width);
       }
@@ -146,7 +164,8 @@ class ImageFolder final : public DatasetSource {
   }
 
   Examples examples_of(const std::vector<std::int64_t>& rows, const at::Tensor& pixels,
-                       const std::vector<std::int64_t>& labels, const std::vector<std::int64_t>& folders) const {
+                       const std::vector<std::int64_t>& labels,
+                       const std::vector<std::int64_t>& folders) const {
     const at::Tensor index = at::tensor(rows, at::kLong);
     Examples out;
     out.inputs = pixels.index_select(0, index);
@@ -155,8 +174,8 @@ class ImageFolder final : public DatasetSource {
     return out;
   }
 
-  DataFacts facts_of(const std::filesystem::path& path, const Examples& train, const ClassMap& classes,
-                     const std::vector<std::string>& folders) const {
+  DataFacts facts_of(const std::filesystem::path& path, const Examples& train,
+                     const ClassMap& classes, const std::vector<std::string>& folders) const {
     DataFacts facts;
     facts.name = path.filename().string().substr(0, path.filename().string().find('.'));
     facts.input_shape = train.inputs.sizes().slice(1).vec();
@@ -173,7 +192,8 @@ class ImageFolder final : public DatasetSource {
 
   std::vector<float> per_channel(const char* key, const std::vector<double>& values) const {
     if (static_cast<std::int64_t>(values.size()) != params_.channels) {
-      throw ConfigError(key, fmt::format("has {} values, the images have {} channels", values.size(), params_.channels));
+      throw ConfigError(key, fmt::format("has {} values, the images have {} channels",
+                                         values.size(), params_.channels));
     }
     return {values.begin(), values.end()};
   }
@@ -183,7 +203,8 @@ class ImageFolder final : public DatasetSource {
 
 }  // namespace
 
-MODELDIFF_PLUGIN("datasets", "image_folder", "1.0", "JPEG and PNG images in one folder a class, or an archive of them",
-                 ImageFolder, ImageFolderParams, "{}")
+MODELDIFF_PLUGIN("datasets", "image_folder", "1.0",
+                 "JPEG and PNG images in one folder a class, or an archive of them", ImageFolder,
+                 ImageFolderParams, "{}")
 
 }  // namespace modeldiff

@@ -31,7 +31,8 @@ std::vector<std::string> split_path(const std::string& name) {
 Place place_of(const std::string& name, const std::string& source) {
   std::vector<std::string> parts = split_path(name);
   if (parts.size() < 2) {
-    throw DataError(fmt::format("{}: the image '{}' lies in no folder; expected [train|test/]CLASS/FILE", source, name));
+    throw DataError(fmt::format(
+        "{}: the image '{}' lies in no folder; expected [train|test/]CLASS/FILE", source, name));
   }
   parts.pop_back();
   Place place;
@@ -48,13 +49,16 @@ Place place_of(const std::string& name, const std::string& source) {
 std::string some_of(const std::vector<std::string>& names) {
   constexpr std::size_t kShown = 12;
   const auto end = names.begin() + static_cast<std::ptrdiff_t>(std::min(names.size(), kShown));
-  return fmt::format("{}{}", fmt::join(names.begin(), end, ", "), end == names.end() ? "" : ", ...");
+  return fmt::format("{}{}", fmt::join(names.begin(), end, ", "),
+                     end == names.end() ? "" : ", ...");
 }
 
-std::int64_t folder_index(const std::vector<std::string>& folders, const std::string& name, const std::string& key) {
+std::int64_t folder_index(const std::vector<std::string>& folders, const std::string& name,
+                          const std::string& key) {
   const auto at = std::lower_bound(folders.begin(), folders.end(), name);
   if (at == folders.end() || *at != name) {
-    throw ConfigError(key, fmt::format("there is no class folder '{}'; there are {}", name, some_of(folders)));
+    throw ConfigError(
+        key, fmt::format("there is no class folder '{}'; there are {}", name, some_of(folders)));
   }
   return at - folders.begin();
 }
@@ -65,7 +69,8 @@ bool names_image(const std::string& name) {
   const std::string base = name.substr(name.rfind('/') + 1);
   if (base.starts_with('.')) return false;
   std::string ending = base.substr(std::min(base.rfind('.'), base.size()));
-  std::transform(ending.begin(), ending.end(), ending.begin(), [](unsigned char c) { return std::tolower(c); });
+  std::transform(ending.begin(), ending.end(), ending.begin(),
+                 [](unsigned char c) { return std::tolower(c); });
   return ending == ".jpg" || ending == ".jpeg" || ending == ".png";
 }
 
@@ -77,10 +82,12 @@ ImageListing list_images(std::vector<std::string> names, const std::string& sour
   std::set<std::string> folders;
   for (std::size_t i = 0; i < names.size(); ++i) {
     Place place = place_of(names[i], source);
-    if (i > 0 && names[i] == names[i - 1]) throw DataError(fmt::format("{}: holds '{}' twice", source, names[i]));
+    if (i > 0 && names[i] == names[i - 1])
+      throw DataError(fmt::format("{}: holds '{}' twice", source, names[i]));
     if (place.above != first.above || place.part.empty() != first.part.empty()) {
-      throw DataError(fmt::format("{}: '{}' and '{}' do not lie alike; expected all as [train|test/]CLASS/FILE", source,
-                                  names.front(), names[i]));
+      throw DataError(
+          fmt::format("{}: '{}' and '{}' do not lie alike; expected all as [train|test/]CLASS/FILE",
+                      source, names.front(), names[i]));
     }
     folders.insert(place.folder);
     places.push_back(std::move(place));
@@ -89,8 +96,10 @@ ImageListing list_images(std::vector<std::string> names, const std::string& sour
   listing.folders.assign(folders.begin(), folders.end());
   listing.has_parts = !first.part.empty();
   for (std::size_t i = 0; i < names.size(); ++i) {
-    const auto folder = std::lower_bound(listing.folders.begin(), listing.folders.end(), places[i].folder);
-    listing.images.push_back({std::move(names[i]), folder - listing.folders.begin(), places[i].part == "test"});
+    const auto folder =
+        std::lower_bound(listing.folders.begin(), listing.folders.end(), places[i].folder);
+    listing.images.push_back(
+        {std::move(names[i]), folder - listing.folders.begin(), places[i].part == "test"});
   }
   return listing;
 }
@@ -98,7 +107,8 @@ ImageListing list_images(std::vector<std::string> names, const std::string& sour
 ClassMap map_classes(const std::vector<std::string>& folders, const std::vector<std::string>& keep,
                      const std::map<std::string, std::vector<std::string>>& merge) {
   const bool sorted = keep.empty();
-  std::vector<std::optional<std::string>> class_name(folders.size());  // of each folder that is kept
+  std::vector<std::optional<std::string>> class_name(
+      folders.size());  // of each folder that is kept
   std::vector<std::int64_t> order;
   for (const std::string& name : sorted ? folders : keep) {
     const std::int64_t folder = folder_index(folders, name, "classes");
@@ -115,22 +125,27 @@ ClassMap map_classes(const std::vector<std::string>& folders, const std::vector<
         throw ConfigError("merge." + superclass, fmt::format("'{}' is listed twice", member));
       }
       auto& target = class_name[static_cast<std::size_t>(folder)];
-      if (!target) throw ConfigError("merge." + superclass, fmt::format("'{}' is not among `classes`", member));
+      if (!target)
+        throw ConfigError("merge." + superclass,
+                          fmt::format("'{}' is not among `classes`", member));
       target = superclass;
     }
   }
   ClassMap map;
   for (const std::int64_t folder : order) {
     const std::string& name = *class_name[static_cast<std::size_t>(folder)];
-    if (std::find(map.names.begin(), map.names.end(), name) == map.names.end()) map.names.push_back(name);
+    if (std::find(map.names.begin(), map.names.end(), name) == map.names.end())
+      map.names.push_back(name);
   }
   if (sorted) std::sort(map.names.begin(), map.names.end());
   map.class_of_folder.assign(folders.size(), -1);
   for (const std::int64_t folder : order) {
-    const auto at = std::find(map.names.begin(), map.names.end(), *class_name[static_cast<std::size_t>(folder)]);
+    const auto at = std::find(map.names.begin(), map.names.end(),
+                              *class_name[static_cast<std::size_t>(folder)]);
     map.class_of_folder[static_cast<std::size_t>(folder)] = at - map.names.begin();
   }
-  if (map.names.size() < 2) throw ConfigError(merge.empty() ? "classes" : "merge", "leaves fewer than two classes");
+  if (map.names.size() < 2)
+    throw ConfigError(merge.empty() ? "classes" : "merge", "leaves fewer than two classes");
   return map;
 }
 

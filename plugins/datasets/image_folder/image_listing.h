@@ -9,7 +9,7 @@
 namespace modeldiff {
 
 struct ListedImage {
-  std::string name;  // train/cat/0001.jpg
+  std::string name;         // train/cat/0001.jpg
   std::int64_t folder = 0;  // index into ImageListing::folders
   bool test = false;
 };
@@ -20,10 +20,12 @@ struct ImageListing {
   bool has_parts = false;            // there are folders train/ and test/
 };
 
-/// Whether the name is that of a JPEG or PNG image (by its ending, in any case; ".x" and "._x" are hidden files).
+/// Whether the name is that of a JPEG or PNG image (by its ending, in any case; ".x" and "._x" are
+/// hidden files).
 bool names_image(const std::string& name);
 
-/// Reads [FOLDERS/][train|test/]CLASS/FILE. All images must have the same FOLDERS, and either all or none a part.
+/// Reads [FOLDERS/][train|test/]CLASS/FILE. All images must have the same FOLDERS, and either all
+/// or none a part.
 /// @throws DataError naming the image
 ImageListing list_images(std::vector<std::string> names, const std::string& source);
 
@@ -34,9 +36,11 @@ struct ClassMap {
 };
 
 /// @param keep  the folders to keep, in the order of their classes; empty: all, sorted
-/// @param merge superclass -> its folders; a folder in none stays a class of its own. A superclass stands where the
+/// @param merge superclass -> its folders; a folder in none stays a class of its own. A superclass
+/// stands where the
 ///              first of its folders would, or all are sorted when `keep` is empty.
-/// @throws ConfigError with path "classes" or "merge" when a folder is unknown, listed twice, or in two superclasses
+/// @throws ConfigError with path "classes" or "merge" when a folder is unknown, listed twice, or in
+/// two superclasses
 ClassMap map_classes(const std::vector<std::string>& folders, const std::vector<std::string>& keep,
                      const std::map<std::string, std::vector<std::string>>& merge);
 

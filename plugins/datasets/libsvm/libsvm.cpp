@@ -25,11 +25,13 @@ struct ColumnRange {
 
 /// @return [rows, columns] float32
 at::Tensor dense(const SparseTable& table, const ColumnRange& range) {
-  at::Tensor out = at::zeros({static_cast<std::int64_t>(table.labels.size()), range.count}, at::kFloat);
+  at::Tensor out =
+      at::zeros({static_cast<std::int64_t>(table.labels.size()), range.count}, at::kFloat);
   auto* values = out.data_ptr<float>();
   for (std::size_t row = 0; row < table.labels.size(); ++row) {
     for (std::size_t i = table.begins[row]; i < table.begins[row + 1]; ++i) {
-      values[static_cast<std::int64_t>(row) * range.count + table.entries[i].index - range.base] = table.entries[i].value;
+      values[static_cast<std::int64_t>(row) * range.count + table.entries[i].index - range.base] =
+          table.entries[i].value;
     }
   }
   return out;
@@ -61,8 +63,11 @@ class Libsvm final : public DatasetSource {
       data.train = all;
       data.test = examples_of(tables[1], range, data.facts);
     } else {
-      const auto share = static_cast<std::int64_t>(params_.train_fraction * static_cast<double>(all.size()));
-      if (share == 0) throw DataError(fmt::format("{}: {} rows are too few to be divided", tables[0].name, all.size()));
+      const auto share =
+          static_cast<std::int64_t>(params_.train_fraction * static_cast<double>(all.size()));
+      if (share == 0)
+        throw DataError(
+            fmt::format("{}: {} rows are too few to be divided", tables[0].name, all.size()));
       const RowSplit split = split_rows(all.size(), share, params_.order, params_.split_seed);
       data.train = all.select(at::tensor(split.train, at::kLong));
       data.test = all.select(at::tensor(split.test, at::kLong));
@@ -84,14 +89,17 @@ class Libsvm final : public DatasetSource {
     }
     if (largest < 0) throw DataError(tables[0].name + ": has no INDEX:VALUE in any line");
     if (params_.index_base == IndexBase::one && has_zero) {
-      throw ConfigError("index_base", tables[0].name + " or its test file has the index 0, so columns do not count from 1");
+      throw ConfigError(
+          "index_base",
+          tables[0].name + " or its test file has the index 0, so columns do not count from 1");
     }
     ColumnRange range;
     range.base = params_.index_base == IndexBase::zero || has_zero ? 0 : 1;
     range.count = largest - range.base + 1;
     if (params_.columns) {
       if (range.count > *params_.columns) {
-        throw ConfigError("columns", fmt::format("is {}, {} has the index {}", *params_.columns, tables[0].name, largest));
+        throw ConfigError("columns", fmt::format("is {}, {} has the index {}", *params_.columns,
+                                                 tables[0].name, largest));
       }
       range.count = *params_.columns;
     }
@@ -104,21 +112,25 @@ class Libsvm final : public DatasetSource {
     constexpr double kGiB = 1 << 30;
     const double bytes = rows * static_cast<double>(range.count) * sizeof(float);
     if (bytes > params_.memory_limit * kGiB) {
-      throw ConfigError("memory_limit", fmt::format("{:.0f} rows of {} columns need {:.0f} bytes ({:.2f} GiB) as a dense table, "
-                                                    "the limit is {} GiB",
-                                                    rows, range.count, bytes, bytes / kGiB, params_.memory_limit));
+      throw ConfigError(
+          "memory_limit",
+          fmt::format("{:.0f} rows of {} columns need {:.0f} bytes ({:.2f} GiB) as a dense table, "
+                      "the limit is {} GiB",
+                      rows, range.count, bytes, bytes / kGiB, params_.memory_limit));
     }
   }
 
   static void add_class_names(DataFacts& facts, const std::vector<SparseTable>& tables) {
     std::set<double> labels;
     for (const SparseTable& table : tables) labels.insert(table.labels.begin(), table.labels.end());
-    if (labels.size() < 2) throw DataError(fmt::format("{}: all labels are {}", tables[0].name, *labels.begin()));
+    if (labels.size() < 2)
+      throw DataError(fmt::format("{}: all labels are {}", tables[0].name, *labels.begin()));
     for (const double label : labels) facts.class_names.push_back(fmt::format("{}", label));
     facts.outputs = static_cast<std::int64_t>(labels.size());
   }
 
-  Examples examples_of(const SparseTable& table, const ColumnRange& range, const DataFacts& facts) const {
+  Examples examples_of(const SparseTable& table, const ColumnRange& range,
+                       const DataFacts& facts) const {
     Examples out;
     out.inputs = dense(table, range);
     if (facts.task == Task::regression) {
@@ -127,7 +139,8 @@ class Libsvm final : public DatasetSource {
     }
     std::vector<std::int64_t> classes;
     for (const double label : table.labels) {
-      const auto at = std::find(facts.class_names.begin(), facts.class_names.end(), fmt::format("{}", label));
+      const auto at =
+          std::find(facts.class_names.begin(), facts.class_names.end(), fmt::format("{}", label));
       classes.push_back(at - facts.class_names.begin());
     }
     out.targets = at::tensor(classes, at::kLong);
@@ -139,7 +152,8 @@ class Libsvm final : public DatasetSource {
 
 }  // namespace
 
-MODELDIFF_PLUGIN("datasets", "libsvm", "1.0", "Sparse text files in the format of LIBSVM, made dense", Libsvm, LibsvmParams,
+MODELDIFF_PLUGIN("datasets", "libsvm", "1.0",
+                 "Sparse text files in the format of LIBSVM, made dense", Libsvm, LibsvmParams,
                  "{}")
 
 }  // namespace modeldiff

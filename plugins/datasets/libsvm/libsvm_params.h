@@ -12,8 +12,8 @@ namespace modeldiff {
 enum class LibsvmTask { classification, regression };
 template <>
 struct Choices<LibsvmTask> {
-  static constexpr std::pair<LibsvmTask, const char*> names[] = {{LibsvmTask::classification, "classification"},
-                                                                 {LibsvmTask::regression, "regression"}};
+  static constexpr std::pair<LibsvmTask, const char*> names[] = {
+      {LibsvmTask::classification, "classification"}, {LibsvmTask::regression, "regression"}};
 };
 
 enum class IndexBase { automatic, zero, one };
@@ -38,19 +38,26 @@ struct LibsvmParams {
   static Schema<LibsvmParams> schema() {
     return Schema<LibsvmParams>("libsvm")
         .required("path", &LibsvmParams::path, "File of lines LABEL INDEX:VALUE ...")
-        .field("test_path", &LibsvmParams::test_path, "File with the test part; left out: `path` is divided.")
-        .field("task", &LibsvmParams::task, "What the labels are: classes, sorted as numbers (-1 before 1), or targets.")
+        .field("test_path", &LibsvmParams::test_path,
+               "File with the test part; left out: `path` is divided.")
+        .field("task", &LibsvmParams::task,
+               "What the labels are: classes, sorted as numbers (-1 before 1), or targets.")
         .field("index_base", &LibsvmParams::index_base,
                "Number of the first column; `automatic`: zero if any index is 0, else one.")
-        .field("columns", &LibsvmParams::columns, "Columns of the table; left out: up to the largest index.", at_least(1))
+        .field("columns", &LibsvmParams::columns,
+               "Columns of the table; left out: up to the largest index.", at_least(1))
         .field("train_fraction", &LibsvmParams::train_fraction,
-               "Share of the rows for training, rounded down, where there is no `test_path`.", more_than(0), less_than(1))
+               "Share of the rows for training, rounded down, where there is no `test_path`.",
+               more_than(0), less_than(1))
         .field("order", &LibsvmParams::order,
-               "Order in which rows are divided: `stream`, drawn; `numpy`, as numpy's RandomState(split_seed).permutation "
+               "Order in which rows are divided: `stream`, drawn; `numpy`, as numpy's "
+               "RandomState(split_seed).permutation "
                "draws it; `file`, as they stand.")
-        .field("split_seed", &LibsvmParams::split_seed, "Draws that order.", at_least(0), at_most(4294967295.0))
-        .field("memory_limit", &LibsvmParams::memory_limit, "Most memory for the table, all zeros written out.",
-               more_than(0), unit("GiB"), not_semantic());
+        .field("split_seed", &LibsvmParams::split_seed, "Draws that order.", at_least(0),
+               at_most(4294967295.0))
+        .field("memory_limit", &LibsvmParams::memory_limit,
+               "Most memory for the table, all zeros written out.", more_than(0), unit("GiB"),
+               not_semantic());
   }
 };
 

@@ -19,7 +19,8 @@ std::optional<SparseTable::Entry> parse_entry(std::string_view token) {
   SparseTable::Entry entry{};
   const auto [end, error] = std::from_chars(token.data(), token.data() + colon, entry.index);
   const auto value = parse_number(token.substr(colon + 1));
-  if (error != std::errc() || end != token.data() + colon || entry.index < 0 || !value) return std::nullopt;
+  if (error != std::errc() || end != token.data() + colon || entry.index < 0 || !value)
+    return std::nullopt;
   entry.value = static_cast<float>(*value);
   return entry;
 }
@@ -47,17 +48,21 @@ SparseTable parse_libsvm(std::string_view text, const std::string& name) {
     const std::string_view label = next_token(line);
     if (label.empty()) continue;
     const auto value = parse_number(label);
-    if (!value) throw DataError(fmt::format("{}:{}: the label '{}' is no finite number", name, line_number, label));
+    if (!value)
+      throw DataError(
+          fmt::format("{}:{}: the label '{}' is no finite number", name, line_number, label));
     table.labels.push_back(*value);
     table.begins.push_back(table.entries.size());
     std::int64_t previous = -1;
     for (std::string_view token = next_token(line); !token.empty(); token = next_token(line)) {
       const auto entry = parse_entry(token);
       if (!entry) {
-        throw DataError(fmt::format("{}:{}: expected INDEX:VALUE with finite numbers, found '{}'", name, line_number, token));
+        throw DataError(fmt::format("{}:{}: expected INDEX:VALUE with finite numbers, found '{}'",
+                                    name, line_number, token));
       }
       if (entry->index <= previous) {
-        throw DataError(fmt::format("{}:{}: index {} follows {}; indices must ascend", name, line_number, entry->index, previous));
+        throw DataError(fmt::format("{}:{}: index {} follows {}; indices must ascend", name,
+                                    line_number, entry->index, previous));
       }
       previous = entry->index;
       least = std::min(least, entry->index);

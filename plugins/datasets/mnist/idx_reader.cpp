@@ -24,8 +24,9 @@ IdxArray parse_idx(std::string_view bytes, const std::string& name, int dimensio
   ByteReader reader(bytes, name);
   const std::uint32_t expected = kUnsignedBytes | static_cast<std::uint32_t>(dimensions);
   if (const std::uint32_t magic = read_big_endian(reader); magic != expected) {
-    throw DataError(fmt::format("{}: expected the magic number {:#010x} (unsigned bytes, {} dimensions), found {:#010x}",
-                                name, expected, dimensions, magic));
+    throw DataError(fmt::format(
+        "{}: expected the magic number {:#010x} (unsigned bytes, {} dimensions), found {:#010x}",
+        name, expected, dimensions, magic));
   }
   IdxArray array;
   std::uint64_t count = 1;
@@ -37,13 +38,15 @@ IdxArray parse_idx(std::string_view bytes, const std::string& name, int dimensio
   }
   const std::uint64_t most = reader.most_left();
   if (overflow || count > most) {
-    throw DataError(fmt::format("{}: the header promises {} bytes, the file can hold no more than {}", name,
-                                fmt::join(array.shape, " x "), most));
+    throw DataError(
+        fmt::format("{}: the header promises {} bytes, the file can hold no more than {}", name,
+                    fmt::join(array.shape, " x "), most));
   }
   array.values.resize(count);
   reader.read(array.values.data(), count);
   if (!reader.at_end()) {
-    throw DataError(fmt::format("{}: the file goes on after the {} bytes that its header promises", name, count));
+    throw DataError(fmt::format("{}: the file goes on after the {} bytes that its header promises",
+                                name, count));
   }
   return array;
 }

@@ -14,12 +14,13 @@ struct IdxArray {
   std::vector<std::uint8_t> values;  // row-major
 };
 
-/// Reads an IDX file, plain or gzipped: the magic number 0x000008dd (dd dimensions), the sizes as big-endian 32-bit
-/// numbers, the values.
+/// Reads an IDX file, plain or gzipped: the magic number 0x000008dd (dd dimensions), the sizes as
+/// big-endian 32-bit numbers, the values.
 /// @param bytes      the file
 /// @param name       for error texts
 /// @param dimensions that are expected
-/// @throws DataError when the file is of another kind, shorter or longer than its header says, or its gzip data is
+/// @throws DataError when the file is of another kind, shorter or longer than its header says, or
+/// its gzip data is
 ///         corrupt. Memory is asked for only when the header's size fits the file.
 IdxArray parse_idx(std::string_view bytes, const std::string& name, int dimensions);
 

@@ -22,20 +22,23 @@ std::filesystem::path find_file(const std::filesystem::path& folder, const std::
 }
 
 /// @param part "train" or "t10k"
-Examples read_part(const std::filesystem::path& folder, const std::string& part, std::int64_t classes) {
+Examples read_part(const std::filesystem::path& folder, const std::string& part,
+                   std::int64_t classes) {
   const auto image_file = find_file(folder, part + "-images-idx3-ubyte");
   const auto label_file = find_file(folder, part + "-labels-idx1-ubyte");
   const IdxArray images = read_idx(image_file, 3), labels = read_idx(label_file, 1);
   const std::int64_t n = images.shape[0];
   if (n == 0 || images.values.empty()) throw DataError(image_file.string() + ": holds no images");
   if (n != labels.shape[0]) {
-    throw DataError(fmt::format("{} holds {} images, {} holds {} labels", image_file.string(), n, label_file.string(),
-                                labels.shape[0]));
+    throw DataError(fmt::format("{} holds {} images, {} holds {} labels", image_file.string(), n,
+                                label_file.string(), labels.shape[0]));
   }
-  const auto wrong = std::find_if(labels.values.begin(), labels.values.end(), [&](int label) { return label >= classes; });
+  const auto wrong = std::find_if(labels.values.begin(), labels.values.end(),
+                                  [&](int label) { return label >= classes; });
   if (wrong != labels.values.end()) {
-    throw DataError(fmt::format("{}: label {} of example {} is not below the number of class names, {}",
-                                label_file.string(), static_cast<int>(*wrong), wrong - labels.values.begin(), classes));
+    throw DataError(fmt::format(
+        "{}: label {} of example {} is not below the number of class names, {}",
+        label_file.string(), static_cast<int>(*wrong), wrong - labels.values.begin(), classes));
   }
   Examples out;
   out.inputs = at::empty({n, 1, images.shape[1], images.shape[2]}, at::kByte);
@@ -66,7 +69,8 @@ class Mnist final : public DatasetSource {
     data.facts.mean = {static_cast<float>(params_.mean)};
     data.facts.deviation = {static_cast<float>(params_.deviation)};
     data.facts.fill = {0.0f};
-    data.facts.source = fmt::format("IDX files '{}'; MNIST (LeCun, Cortes, Burges) is under CC BY-SA 3.0", params_.path.text);
+    data.facts.source = fmt::format(
+        "IDX files '{}'; MNIST (LeCun, Cortes, Burges) is under CC BY-SA 3.0", params_.path.text);
     return data;
   }
 
@@ -77,7 +81,8 @@ class Mnist final : public DatasetSource {
 }  // namespace
 
 // `digests`: SHA-256 of MNIST's own files, unpacked, by which `modeldiff data fetch` knows them.
-MODELDIFF_PLUGIN("datasets", "mnist", "1.0", "MNIST and others in its IDX files, such as Fashion-MNIST", Mnist, MnistParams,
+MODELDIFF_PLUGIN("datasets", "mnist", "1.0",
+                 "MNIST and others in its IDX files, such as Fashion-MNIST", Mnist, MnistParams,
                  R"({"digests": {
   "train-images-idx3-ubyte": "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
   "train-labels-idx1-ubyte": "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",

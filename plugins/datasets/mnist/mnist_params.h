@@ -16,10 +16,13 @@ struct MnistParams {
 
   static Schema<MnistParams> schema() {
     return Schema<MnistParams>("mnist")
-        .field("path", &MnistParams::path, "Folder with the four IDX files, plain or as .gz, under their official names.")
-        .field("class_names", &MnistParams::class_names, "Names of the labels 0, 1, ...; their number is that of the classes.",
+        .field("path", &MnistParams::path,
+               "Folder with the four IDX files, plain or as .gz, under their official names.")
+        .field("class_names", &MnistParams::class_names,
+               "Names of the labels 0, 1, ...; their number is that of the classes.",
                item_count(2, 256))
-        .field("mean", &MnistParams::mean, "A model sees (x - mean) / deviation of pixels x in [0, 1].")
+        .field("mean", &MnistParams::mean,
+               "A model sees (x - mean) / deviation of pixels x in [0, 1].")
         .field("deviation", &MnistParams::deviation, "See `mean`.", more_than(0));
   }
 };

@@ -9,8 +9,8 @@
 namespace modeldiff {
 
 /// Names of the classes of `planted_images`, in the order of their labels.
-inline const std::vector<std::string> kShapeNames = {"disc", "square",     "cross",    "ring",
-                                                     "bars", "stripes",    "checker",  "diagonal"};
+inline const std::vector<std::string> kShapeNames = {"disc", "square",  "cross",   "ring",
+                                                     "bars", "stripes", "checker", "diagonal"};
 
 /// Draws one shape with a random place and size.
 /// @param shape  index into kShapeNames

@@ -10,7 +10,8 @@ struct AccuracyParams {
 
   static Schema<AccuracyParams> schema() {
     return Schema<AccuracyParams>("accuracy")
-        .field("confidence", &AccuracyParams::confidence, "Level of the intervals over training runs.", more_than(0.5), less_than(1));
+        .field("confidence", &AccuracyParams::confidence,
+               "Level of the intervals over training runs.", more_than(0.5), less_than(1));
   }
 };
 

@@ -17,10 +17,14 @@ struct LdsParams {
   static Schema<LdsParams> schema() {
     using P = LdsParams;
     return Schema<P>("lds")
-        .field("subsets", &P::subsets, "Random subsets of the training set that are trained on.", at_least(3))
-        .field("replicates", &P::replicates, "Training runs of each subset, which differ in the seed alone.", at_least(1))
-        .field("keep", &P::keep, "Share of the training set in each subset.", more_than(0), less_than(1))
-        .field("confidence", &P::confidence, "Level of the intervals.", more_than(0.5), less_than(1))
+        .field("subsets", &P::subsets, "Random subsets of the training set that are trained on.",
+               at_least(3))
+        .field("replicates", &P::replicates,
+               "Training runs of each subset, which differ in the seed alone.", at_least(1))
+        .field("keep", &P::keep, "Share of the training set in each subset.", more_than(0),
+               less_than(1))
+        .field("confidence", &P::confidence, "Level of the intervals.", more_than(0.5),
+               less_than(1))
         .field("draws", &P::draws, "Bootstrap draws.", at_least(200));
   }
 };

@@ -18,19 +18,24 @@ namespace {
 constexpr double kSamePixels = 0.8;
 
 /// Which pixels a transformation replaces, [H, W] bool; undefined for one that changes all.
-at::Tensor changed_pixels(const Json& transformation, const TensorMap& tensors, std::int64_t index, std::int64_t height, std::int64_t width) {
-  if (const auto mask = tensors.find(fmt::format("{}.mask", index)); mask != tensors.end()) return mask->second;
+at::Tensor changed_pixels(const Json& transformation, const TensorMap& tensors, std::int64_t index,
+                          std::int64_t height, std::int64_t width) {
+  if (const auto mask = tensors.find(fmt::format("{}.mask", index)); mask != tensors.end())
+    return mask->second;
   const auto values = tensors.find(fmt::format("{}.values", index));
   if (values == tensors.end()) return {};
   const Json& parameters = transformation.at("parameters");
-  if (parameters.value("corners", false)) return Region{.shape = Region::Shape::corners}.mask(height, width);
+  if (parameters.value("corners", false))
+    return Region{.shape = Region::Shape::corners}.mask(height, width);
   at::Tensor out = at::zeros({height, width}, at::kBool);
-  out.narrow(0, parameters.at("row").get<std::int64_t>(), values->second.size(1)).narrow(1, parameters.at("column").get<std::int64_t>(), values->second.size(2)).fill_(true);
+  out.narrow(0, parameters.at("row").get<std::int64_t>(), values->second.size(1))
+      .narrow(1, parameters.at("column").get<std::int64_t>(), values->second.size(2))
+      .fill_(true);
   return out;
 }
 
-/// The score card of a planted difference: did the comparison find the examples, the proposals the pixels, the
-/// verification the effect?
+/// The score card of a planted difference: did the comparison find the examples, the proposals the
+/// pixels, the verification the effect?
 class Planted final : public Evaluation {
  public:
   explicit Planted(PlantedParams) {}
@@ -42,9 +47,13 @@ class Planted final : public Evaluation {
     EvaluationResult out;
     const auto label = request.facts.planted.at("class").get<std::int64_t>();
     const Json& side = request.compare.at("sides")[0];
-    const auto of = side.at("of").get<std::string>(), against = side.at("against").get<std::string>();
-    const at::Tensor examples = request.compare_tensors.at(of + ".examples")[0], queries = request.compare_tensors.at(of + ".queries")[0];
-    const DirectionScore score = score_direction(examples, queries, request.train.planted, request.train.targets, label, request.queries.planted);
+    const auto of = side.at("of").get<std::string>(),
+               against = side.at("against").get<std::string>();
+    const at::Tensor examples = request.compare_tensors.at(of + ".examples")[0],
+                     queries = request.compare_tensors.at(of + ".queries")[0];
+    const DirectionScore score =
+        score_direction(examples, queries, request.train.planted, request.train.targets, label,
+                        request.queries.planted);
     const auto marked = request.train.planted.sum().item<std::int64_t>();
     out.values = {{"planted", marked},
                   {"precision", score.precision},
@@ -54,13 +63,16 @@ class Planted final : public Evaluation {
                   {"p_value", request.compare.at("p_value")}};
     if (request.verify.is_object()) judge_claims(request, of, against, out.values);
     const Json& values = out.values;
-    out.summary = fmt::format("The first direction of {} without {} holds {:.0f} % of the {} planted examples at its end (AUROC {:.2f}, within the class {:.2f}).", of, against,
-                              100 * score.precision, marked, score.auroc, score.auroc_within_class);
+    out.summary = fmt::format(
+        "The first direction of {} without {} holds {:.0f} % of the {} planted examples at its end "
+        "(AUROC {:.2f}, within the class {:.2f}).",
+        of, against, 100 * score.precision, marked, score.auroc, score.auroc_within_class);
     Json rows = Json::array();
     for (const auto& [name, value] : values.items()) {
       if (value.is_primitive()) rows.push_back({name, value});
     }
-    out.exhibits.push_back({"table", "Score card", {{"columns", {"measure", "value"}}, {"rows", rows}}});
+    out.exhibits.push_back(
+        {"table", "Score card", {{"columns", {"measure", "value"}}, {"rows", rows}}});
     return out;
   }
 
@@ -68,20 +80,25 @@ class Planted final : public Evaluation {
   static Json finite(double value) { return std::isfinite(value) ? Json(value) : Json(); }
 
   /// Where the mark stands among the verified claims, and what it does.
-  static void judge_claims(const EvaluationRequest& request, const std::string& of, const std::string& against, Json& values) {
+  static void judge_claims(const EvaluationRequest& request, const std::string& of,
+                           const std::string& against, Json& values) {
     const std::int64_t height = request.facts.input_shape[1], width = request.facts.input_shape[2];
-    const at::Tensor mark = Schema<Region>(Region::schema()).read(request.facts.planted.at("mark")).mask(height, width);
+    const at::Tensor mark =
+        Schema<Region>(Region::schema()).read(request.facts.planted.at("mark")).mask(height, width);
     const auto label = request.facts.planted.at("class").get<std::int64_t>();
     double best_overlap = 0, rank_overlap = 0;
     std::optional<std::size_t> rank;
     const Json& claims = request.verify.at("claims");
     for (std::size_t i = 0; i < claims.size(); ++i) {
       const Json& claim = claims[i];
-      const at::Tensor pixels = changed_pixels(claim.at("transformation"), request.verify_tensors, claim.at("selected").get<std::int64_t>(), height, width);
+      const at::Tensor pixels =
+          changed_pixels(claim.at("transformation"), request.verify_tensors,
+                         claim.at("selected").get<std::int64_t>(), height, width);
       if (!pixels.defined()) continue;
       const double overlap = intersection_over_union(pixels, mark);
       if (claim.at("family") == "blob") best_overlap = std::max(best_overlap, overlap);
-      if (overlap < kSamePixels || overlap <= rank_overlap || claim.at("target_class") != label) continue;
+      if (overlap < kSamePixels || overlap <= rank_overlap || claim.at("target_class") != label)
+        continue;
       rank = i;
       rank_overlap = overlap;
     }
@@ -90,7 +107,8 @@ class Planted final : public Evaluation {
     values["discoveries"] = request.verify.at("discoveries");
     values["proposed"] = request.verify.at("proposed");
     values["rank"] = rank ? Json(*rank + 1) : Json();
-    if (request.verify.contains("control")) values["control_discoveries"] = request.verify.at("control").at("discoveries");
+    if (request.verify.contains("control"))
+      values["control_discoveries"] = request.verify.at("control").at("discoveries");
     if (!rank) return;
     const Json& claim = claims[*rank];
     values["effect"] = {{of, claim.at("effect").at(of)}, {against, claim.at("effect").at(against)}};
@@ -102,7 +120,8 @@ class Planted final : public Evaluation {
 
 }  // namespace
 
-MODELDIFF_PLUGIN("evaluations", "planted", "1.0", "Score card of a planted difference: examples, pixels and effect found", Planted, PlantedParams,
-                 R"({"needs": ["compare", "verify"], "data": "ground_truth"})");
+MODELDIFF_PLUGIN("evaluations", "planted", "1.0",
+                 "Score card of a planted difference: examples, pixels and effect found", Planted,
+                 PlantedParams, R"({"needs": ["compare", "verify"], "data": "ground_truth"})");
 
 }  // namespace modeldiff

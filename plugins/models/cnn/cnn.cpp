@@ -10,12 +10,13 @@
 namespace modeldiff {
 namespace {
 
-/// 3x3 convolutions with bias and ReLU: the first at full size and pooled 2x2, each other at stride 2; then the maximum
-/// over space and a linear layer.
+/// 3x3 convolutions with bias and ReLU: the first at full size and pooled 2x2, each other at stride
+/// 2; then the maximum over space and a linear layer.
 class Cnn final : public Model {
  public:
   Cnn(const ModelSpec& spec, const CnnParams& params) : init_(params.init) {
-    std::int64_t in = spec.input_shape[0], height = spec.input_shape[1], width = spec.input_shape[2];
+    std::int64_t in = spec.input_shape[0], height = spec.input_shape[1],
+                 width = spec.input_shape[2];
     for (std::size_t i = 0; i < params.channels.size(); ++i) {
       const std::int64_t out = params.channels[i];
       convolutions_.push_back(fmt::format("conv{}", i + 1));
@@ -66,11 +67,13 @@ class CnnArchitecture final : public Architecture {
 
   std::unique_ptr<Model> build(const ModelSpec& spec) const override {
     if (spec.input_shape.size() != 3) {
-      throw ConfigError("plugin", "'cnn' takes images, but the data are a table; 'mlp' and 'linear' take tables");
+      throw ConfigError(
+          "plugin", "'cnn' takes images, but the data are a table; 'mlp' and 'linear' take tables");
     }
     if (spec.input_shape[1] < 2 || spec.input_shape[2] < 2) {
-      throw ConfigError("plugin", fmt::format("'cnn' takes images of at least 2 x 2 pixels, these have {} x {}",
-                                              spec.input_shape[1], spec.input_shape[2]));
+      throw ConfigError(
+          "plugin", fmt::format("'cnn' takes images of at least 2 x 2 pixels, these have {} x {}",
+                                spec.input_shape[1], spec.input_shape[2]));
     }
     return std::make_unique<Cnn>(spec, params_);
   }
@@ -82,5 +85,5 @@ class CnnArchitecture final : public Architecture {
 }  // namespace
 }  // namespace modeldiff
 
-MODELDIFF_PLUGIN("models", "cnn", "1.0", "Small convolution net without batch norm", modeldiff::CnnArchitecture,
-                 modeldiff::CnnParams, "{}")
+MODELDIFF_PLUGIN("models", "cnn", "1.0", "Small convolution net without batch norm",
+                 modeldiff::CnnArchitecture, modeldiff::CnnParams, "{}")

@@ -34,7 +34,8 @@ class LinearModel final : public Model {
     const std::int64_t models = weights.parameters.size(0);
     const at::Tensor x = inputs.flatten(1);
     // All models see the same rows: one product with their weights one below the other.
-    const at::Tensor weight = parameters_.view(weights.parameters, "head.weight").reshape({models * outputs_, inputs_});
+    const at::Tensor weight =
+        parameters_.view(weights.parameters, "head.weight").reshape({models * outputs_, inputs_});
     const at::Tensor z = at::linear(x, weight).view({x.size(0), models, outputs_}).transpose(0, 1);
     return params_.bias ? z + parameters_.view(weights.parameters, "head.bias").unsqueeze(1) : z;
   }
@@ -45,7 +46,8 @@ class LinearModel final : public Model {
   }
 
   std::vector<std::string> head() const override {
-    return params_.bias ? std::vector<std::string>{"head.weight", "head.bias"} : std::vector<std::string>{"head.weight"};
+    return params_.bias ? std::vector<std::string>{"head.weight", "head.bias"}
+                        : std::vector<std::string>{"head.weight"};
   }
 
   double forward_flops() const override { return 2.0 * static_cast<double>(inputs_ * outputs_); }
@@ -60,8 +62,8 @@ class LinearArchitecture final : public Architecture {
   explicit LinearArchitecture(const LinearParams& params) : params_(params) {}
 
   std::unique_ptr<Model> build(const ModelSpec& spec) const override {
-    const std::int64_t inputs =
-        std::accumulate(spec.input_shape.begin(), spec.input_shape.end(), std::int64_t{1}, std::multiplies<>());
+    const std::int64_t inputs = std::accumulate(spec.input_shape.begin(), spec.input_shape.end(),
+                                                std::int64_t{1}, std::multiplies<>());
     return std::make_unique<LinearModel>(inputs, spec.outputs, params_);
   }
 
@@ -72,5 +74,5 @@ class LinearArchitecture final : public Architecture {
 }  // namespace
 }  // namespace modeldiff
 
-MODELDIFF_PLUGIN("models", "linear", "1.0", "One linear layer: logistic or linear regression", modeldiff::LinearArchitecture,
-                 modeldiff::LinearParams, "{}")
+MODELDIFF_PLUGIN("models", "linear", "1.0", "One linear layer: logistic or linear regression",
+                 modeldiff::LinearArchitecture, modeldiff::LinearParams, "{}")

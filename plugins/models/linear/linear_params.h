@@ -14,7 +14,8 @@ struct LinearParams {
     return Schema<LinearParams>("linear")
         .field("bias", &LinearParams::bias, "Add a constant to each output.")
         .field("init", &LinearParams::init,
-               "`normal`: standard deviation sqrt(1 / inputs), bias 0; `uniform`: weight and bias in +-sqrt(1 / inputs); "
+               "`normal`: standard deviation sqrt(1 / inputs), bias 0; `uniform`: weight and bias "
+               "in +-sqrt(1 / inputs); "
                "`zero`: all 0.");
   }
 };

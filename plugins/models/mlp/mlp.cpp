@@ -14,7 +14,8 @@ namespace {
 class Mlp final : public Model {
  public:
   /// @param widths inputs, hidden layers, outputs
-  Mlp(std::vector<std::int64_t> widths, Initialisation init) : widths_(std::move(widths)), init_(init) {
+  Mlp(std::vector<std::int64_t> widths, Initialisation init)
+      : widths_(std::move(widths)), init_(init) {
     for (std::size_t i = 0; i + 1 < widths_.size(); ++i) {
       layers_.push_back(i + 2 < widths_.size() ? fmt::format("hidden{}", i + 1) : "head");
       parameters_.add(layers_.back() + ".weight", {widths_[i + 1], widths_[i]});
@@ -25,7 +26,8 @@ class Mlp final : public Model {
   Weights initialise(RandomStream& random) const override {
     at::Tensor flat = at::empty({parameters_.count()});
     for (const std::string& layer : layers_) {
-      initialise_layer(flat, parameters_, layer, init_, layer == "head" ? LayerPlace::last : LayerPlace::hidden, random);
+      initialise_layer(flat, parameters_, layer, init_,
+                       layer == "head" ? LayerPlace::last : LayerPlace::hidden, random);
     }
     return {flat, {}};
   }
@@ -57,7 +59,8 @@ class Mlp final : public Model {
 
   double forward_flops() const override {
     double flops = 0;
-    for (std::size_t i = 0; i + 1 < widths_.size(); ++i) flops += 2.0 * static_cast<double>(widths_[i] * widths_[i + 1]);
+    for (std::size_t i = 0; i + 1 < widths_.size(); ++i)
+      flops += 2.0 * static_cast<double>(widths_[i] * widths_[i + 1]);
     return flops;
   }
 
@@ -73,8 +76,8 @@ class MlpArchitecture final : public Architecture {
 
   std::unique_ptr<Model> build(const ModelSpec& spec) const override {
     std::vector<std::int64_t> widths = params_.hidden;
-    widths.insert(widths.begin(), std::accumulate(spec.input_shape.begin(), spec.input_shape.end(), std::int64_t{1},
-                                                  std::multiplies<>()));
+    widths.insert(widths.begin(), std::accumulate(spec.input_shape.begin(), spec.input_shape.end(),
+                                                  std::int64_t{1}, std::multiplies<>()));
     widths.push_back(spec.outputs);
     return std::make_unique<Mlp>(std::move(widths), params_.init);
   }

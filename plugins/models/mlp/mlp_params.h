@@ -15,10 +15,11 @@ struct MlpParams {
 
   static Schema<MlpParams> schema() {
     return Schema<MlpParams>("mlp")
-        .field("hidden", &MlpParams::hidden, "Width of each hidden layer.", item_count(1, 64), each_item(at_least(1)),
-               unit("units"))
+        .field("hidden", &MlpParams::hidden, "Width of each hidden layer.", item_count(1, 64),
+               each_item(at_least(1)), unit("units"))
         .field("init", &MlpParams::init,
-               "`normal`: weights with standard deviation sqrt(2 / fan-in), in the last layer sqrt(1 / fan-in), biases 0; "
+               "`normal`: weights with standard deviation sqrt(2 / fan-in), in the last layer "
+               "sqrt(1 / fan-in), biases 0; "
                "`uniform`: weights and biases in +-sqrt(1 / fan-in); `zero`: all 0.");
   }
 };

@@ -24,11 +24,13 @@ struct Block {
 std::int64_t after_stem(std::int64_t size) { return (size + 1) / 2; }
 std::int64_t after_pool(std::int64_t size) { return after_stem(size) / 2; }
 
-/// prep 3x3; down 5x5 at stride 2; two convolutions with a skip; wide 3x3, pooled 2x2; two convolutions with a skip;
-/// last 3x3 without padding, maximum over space, linear without bias, scaled.
+/// prep 3x3; down 5x5 at stride 2; two convolutions with a skip; wide 3x3, pooled 2x2; two
+/// convolutions with a skip; last 3x3 without padding, maximum over space, linear without bias,
+/// scaled.
 class Resnet9 final : public Model {
  public:
-  Resnet9(const ModelSpec& spec, const std::array<std::int64_t, 4>& channels, const Resnet9Params& params)
+  Resnet9(const ModelSpec& spec, const std::array<std::int64_t, 4>& channels,
+          const Resnet9Params& params)
       : params_(params) {
     const auto [a, b, c, d] = channels;
     const std::int64_t height = spec.input_shape[1], width = spec.input_shape[2];
@@ -48,19 +50,25 @@ class Resnet9 final : public Model {
   Weights initialise(RandomStream& random) const override {
     Weights weights{at::zeros({parameters_.count()}), {}};
     for (const std::string& name : convolutions_) {
-      initialise_layer(weights.parameters, parameters_, name, params_.init, LayerPlace::hidden, random);
-      if (params_.norm == Resnet9Norm::batch) parameters_.view(weights.parameters, norm_of(name) + ".weight").fill_(1);
+      initialise_layer(weights.parameters, parameters_, name, params_.init, LayerPlace::hidden,
+                       random);
+      if (params_.norm == Resnet9Norm::batch)
+        parameters_.view(weights.parameters, norm_of(name) + ".weight").fill_(1);
     }
-    initialise_layer(weights.parameters, parameters_, "head", params_.init, LayerPlace::last, random);
+    initialise_layer(weights.parameters, parameters_, "head", params_.init, LayerPlace::last,
+                     random);
     if (params_.norm == Resnet9Norm::batch) {
       weights.buffers = at::zeros({buffers_.count()});
-      for (const std::string& name : convolutions_) buffers_.view(weights.buffers, norm_of(name) + ".variance").fill_(1);
+      for (const std::string& name : convolutions_)
+        buffers_.view(weights.buffers, norm_of(name) + ".variance").fill_(1);
     }
     return weights;
   }
 
   at::Tensor forward(const Weights& weights, const at::Tensor& inputs, Pass& pass) const override {
-    const auto apply = [&](const Block& block, const at::Tensor& input) { return this->apply(block, weights, input, pass); };
+    const auto apply = [&](const Block& block, const at::Tensor& input) {
+      return this->apply(block, weights, input, pass);
+    };
     at::Tensor x = apply(down_, apply(prep_, inputs.contiguous(at::MemoryFormat::ChannelsLast)));
     x = x + apply(skip1_[1], apply(skip1_[0], x));
     x = at::max_pool2d(apply(wide_, x), {2, 2});
@@ -88,11 +96,13 @@ class Resnet9 final : public Model {
     } else {
       add_batch_norm(parameters_, buffers_, norm_of(conv), block.out);
     }
-    flops_ += 2.0 * static_cast<double>(positions * block.out * block.in * block.kernel * block.kernel);
+    flops_ +=
+        2.0 * static_cast<double>(positions * block.out * block.in * block.kernel * block.kernel);
     return block;
   }
 
-  at::Tensor apply(const Block& block, const Weights& weights, const at::Tensor& x, Pass& pass) const {
+  at::Tensor apply(const Block& block, const Weights& weights, const at::Tensor& x,
+                   Pass& pass) const {
     const std::string conv = block.name + ".conv";
     at::Tensor y = conv2d(pass, *this, weights, conv, x, block.stride, block.padding);
     if (params_.norm == Resnet9Norm::none) return relu(pass, std::move(y));
@@ -112,12 +122,16 @@ class Resnet9Architecture final : public Architecture {
 
   std::unique_ptr<Model> build(const ModelSpec& spec) const override {
     if (spec.input_shape.size() != 3) {
-      throw ConfigError("plugin", "'resnet9' takes images, but the data are a table; 'mlp' and 'linear' take tables");
+      throw ConfigError(
+          "plugin",
+          "'resnet9' takes images, but the data are a table; 'mlp' and 'linear' take tables");
     }
     if (after_pool(spec.input_shape[1]) < 3 || after_pool(spec.input_shape[2]) < 3) {
-      throw ConfigError("plugin", fmt::format("'resnet9' takes images of at least 11 x 11 pixels, these have {} x {}; "
-                                              "'cnn' takes smaller ones",
-                                              spec.input_shape[1], spec.input_shape[2]));
+      throw ConfigError(
+          "plugin",
+          fmt::format("'resnet9' takes images of at least 11 x 11 pixels, these have {} x {}; "
+                      "'cnn' takes smaller ones",
+                      spec.input_shape[1], spec.input_shape[2]));
     }
     return std::make_unique<Resnet9>(spec, channels(), params_);
   }
@@ -127,7 +141,8 @@ class Resnet9Architecture final : public Architecture {
     std::array<std::int64_t, 4> out = {64, 128, 256, 128};
     for (std::size_t i = 0; i < out.size(); ++i) {
       const double scaled = std::round(static_cast<double>(out[i]) * params_.width);
-      out[i] = params_.channels ? (*params_.channels)[i] : std::max<std::int64_t>(1, static_cast<std::int64_t>(scaled));
+      out[i] = params_.channels ? (*params_.channels)[i]
+                                : std::max<std::int64_t>(1, static_cast<std::int64_t>(scaled));
     }
     return out;
   }
@@ -138,5 +153,5 @@ class Resnet9Architecture final : public Architecture {
 }  // namespace
 }  // namespace modeldiff
 
-MODELDIFF_PLUGIN("models", "resnet9", "1.0", "Residual net of nine layers, of any width", modeldiff::Resnet9Architecture,
-                 modeldiff::Resnet9Params, "{}")
+MODELDIFF_PLUGIN("models", "resnet9", "1.0", "Residual net of nine layers, of any width",
+                 modeldiff::Resnet9Architecture, modeldiff::Resnet9Params, "{}")

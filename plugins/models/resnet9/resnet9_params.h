@@ -28,14 +28,19 @@ struct Resnet9Params {
 
   static Schema<Resnet9Params> schema() {
     return Schema<Resnet9Params>("resnet9")
-        .field("width", &Resnet9Params::width, "Multiplies the channels 64, 128, 256, 128.", more_than(0))
-        .field("channels", &Resnet9Params::channels,
-               "Channels of the two first convolutions, the third and the last, instead of `width`.", item_count(4, 4),
-               each_item(at_least(1)))
-        .field("norm", &Resnet9Params::norm, "`batch`: batch norm after each convolution; `none`: a bias in its place.")
-        .field("output_scale", &Resnet9Params::output_scale, "The logits are multiplied by it.", more_than(0))
+        .field("width", &Resnet9Params::width, "Multiplies the channels 64, 128, 256, 128.",
+               more_than(0))
+        .field(
+            "channels", &Resnet9Params::channels,
+            "Channels of the two first convolutions, the third and the last, instead of `width`.",
+            item_count(4, 4), each_item(at_least(1)))
+        .field("norm", &Resnet9Params::norm,
+               "`batch`: batch norm after each convolution; `none`: a bias in its place.")
+        .field("output_scale", &Resnet9Params::output_scale, "The logits are multiplied by it.",
+               more_than(0))
         .field("init", &Resnet9Params::init,
-               "Of the convolutions and the last layer. `normal`: standard deviation sqrt(2 / fan-in), in the last layer "
+               "Of the convolutions and the last layer. `normal`: standard deviation sqrt(2 / "
+               "fan-in), in the last layer "
                "sqrt(1 / fan-in); `uniform`: in +-sqrt(1 / fan-in); `zero`: all 0.");
   }
 };

@@ -15,31 +15,44 @@ namespace {
 
 /// Rotation of RGB about the grey axis (Rodrigues), [3, 3].
 at::Tensor hue_rotation(double degrees) {
-  const double angle = degrees * std::numbers::pi / 180, c = std::cos(angle), third = (1 - c) / 3, s = std::sin(angle) / std::numbers::sqrt3;
-  return at::tensor({c + third, third - s, third + s, third + s, c + third, third - s, third - s, third + s, c + third}, at::kFloat).view({3, 3});
+  const double angle = degrees * std::numbers::pi / 180, c = std::cos(angle), third = (1 - c) / 3,
+               s = std::sin(angle) / std::numbers::sqrt3;
+  return at::tensor({c + third, third - s, third + s, third + s, c + third, third - s, third - s,
+                     third + s, c + third},
+                    at::kFloat)
+      .view({3, 3});
 }
 
-/// Families 1 to 6 of the table in docs/modeldiff.md: casts, hue, saturation, brightness, contrast, gamma.
+/// Families 1 to 6 of the table in docs/modeldiff.md: casts, hue, saturation, brightness, contrast,
+/// gamma.
 class ColourProposer final : public Proposer {
  public:
   explicit ColourProposer(ColourParams params) : params_(std::move(params)) {}
 
   std::vector<Transformation> propose(const ProposeRequest& request) const override {
     std::vector<Transformation> out;
-    const auto add = [&](const char* family, const std::string& label, double amount, Json more = Json::object()) {
+    const auto add = [&](const char* family, const std::string& label, double amount,
+                         Json more = Json::object()) {
       more["amount"] = amount;
       out.push_back({"", family, label, std::move(more), {}, -1});
     };
     if (request.facts.input_shape[0] == 3) {
       for (const Colour& hue : kHues) {
-        for (const double amount : params_.casts) add("colour_cast", fmt::format("{} cast of {:g}", hue.name, amount), amount, {{"colour", hue.rgb}});
+        for (const double amount : params_.casts)
+          add("colour_cast", fmt::format("{} cast of {:g}", hue.name, amount), amount,
+              {{"colour", hue.rgb}});
       }
-      for (const double degrees : params_.rotations) add("hue_rotation", fmt::format("hue rotated by {:g} degrees", degrees), degrees);
-      for (const double factor : params_.saturations) add("saturation", fmt::format("saturation x {:g}", factor), factor);
+      for (const double degrees : params_.rotations)
+        add("hue_rotation", fmt::format("hue rotated by {:g} degrees", degrees), degrees);
+      for (const double factor : params_.saturations)
+        add("saturation", fmt::format("saturation x {:g}", factor), factor);
     }
-    for (const double amount : params_.brightnesses) add("brightness", fmt::format("brightness {:+g}", amount), amount);
-    for (const double factor : params_.contrasts) add("contrast", fmt::format("contrast x {:g}", factor), factor);
-    for (const double exponent : params_.gammas) add("gamma", fmt::format("gamma {:g}", exponent), exponent);
+    for (const double amount : params_.brightnesses)
+      add("brightness", fmt::format("brightness {:+g}", amount), amount);
+    for (const double factor : params_.contrasts)
+      add("contrast", fmt::format("contrast x {:g}", factor), factor);
+    for (const double exponent : params_.gammas)
+      add("gamma", fmt::format("gamma {:g}", exponent), exponent);
     return out;
   }
 
@@ -49,13 +62,15 @@ class ColourProposer final : public Proposer {
   }
 
  private:
-  static at::Tensor changed(const Transformation& transformation, const at::Tensor& images, double amount) {
+  static at::Tensor changed(const Transformation& transformation, const at::Tensor& images,
+                            double amount) {
     const std::string& family = transformation.family;
     if (family == "colour_cast") {
       const auto colour = transformation.parameters.at("colour").get<std::vector<float>>();
       return images + amount * at::tensor(colour).view({1, 3, 1, 1});
     }
-    if (family == "hue_rotation") return at::einsum("dc,nchw->ndhw", {hue_rotation(amount), images}).contiguous();
+    if (family == "hue_rotation")
+      return at::einsum("dc,nchw->ndhw", {hue_rotation(amount), images}).contiguous();
     if (family == "saturation") {
       const at::Tensor grey = images.mean(1, /*keepdim=*/true);
       return grey + amount * (images - grey);
@@ -73,7 +88,8 @@ class ColourProposer final : public Proposer {
 
 }  // namespace
 
-MODELDIFF_PLUGIN("proposers", "colour", "1.0", "Casts, hue, saturation, brightness, contrast and gamma", ColourProposer, ColourParams,
-                 R"({"data": "images"})");
+MODELDIFF_PLUGIN("proposers", "colour", "1.0",
+                 "Casts, hue, saturation, brightness, contrast and gamma", ColourProposer,
+                 ColourParams, R"({"data": "images"})");
 
 }  // namespace modeldiff

@@ -18,11 +18,15 @@ struct ColourParams {
   static Schema<ColourParams> schema() {
     using P = ColourParams;
     return Schema<P>("colour")
-        .field("casts", &P::casts, "Amounts of each of six hues that are added; colour images only.", item_count(0, 16))
-        .field("rotations", &P::rotations, "Of the hue; colour images only.", item_count(0, 16), unit("degrees"))
-        .field("saturations", &P::saturations, "Factors of the distance from grey; colour images only.", item_count(0, 16))
+        .field("casts", &P::casts,
+               "Amounts of each of six hues that are added; colour images only.", item_count(0, 16))
+        .field("rotations", &P::rotations, "Of the hue; colour images only.", item_count(0, 16),
+               unit("degrees"))
+        .field("saturations", &P::saturations,
+               "Factors of the distance from grey; colour images only.", item_count(0, 16))
         .field("brightnesses", &P::brightnesses, "Added to every pixel.", item_count(0, 16))
-        .field("contrasts", &P::contrasts, "Factors of the distance from the image's mean.", item_count(0, 16))
+        .field("contrasts", &P::contrasts, "Factors of the distance from the image's mean.",
+               item_count(0, 16))
         .field("gammas", &P::gammas, "Exponents.", item_count(0, 16), each_item(more_than(0)));
   }
 };

@@ -14,9 +14,10 @@ struct FrequencyParams {
   static Schema<FrequencyParams> schema() {
     using P = FrequencyParams;
     return Schema<P>("frequency")
-        .field("blurs", &P::blurs, "Standard deviations of the Gaussian blurs.", item_count(0, 8), each_item(more_than(0)), unit("pixels"))
-        .field("cuts", &P::cuts, "Radii in the frequency plane, of an image of 32 pixels.", item_count(1, 8), each_item(more_than(0)),
-               unit("cycles per image"));
+        .field("blurs", &P::blurs, "Standard deviations of the Gaussian blurs.", item_count(0, 8),
+               each_item(more_than(0)), unit("pixels"))
+        .field("cuts", &P::cuts, "Radii in the frequency plane, of an image of 32 pixels.",
+               item_count(1, 8), each_item(more_than(0)), unit("cycles per image"));
   }
 };
 

@@ -21,10 +21,13 @@ struct Patch {
 
 /// A drawing of '#' (black), 'o' (white): the patches of the reference's study of SGD.
 at::Tensor drawing(const std::vector<std::string>& rows) {
-  at::Tensor out = at::zeros({1, static_cast<std::int64_t>(rows.size()), static_cast<std::int64_t>(rows.front().size())});
+  at::Tensor out = at::zeros(
+      {1, static_cast<std::int64_t>(rows.size()), static_cast<std::int64_t>(rows.front().size())});
   auto pixel = out.accessor<float, 3>();
   for (std::size_t y = 0; y < rows.size(); ++y) {
-    for (std::size_t x = 0; x < rows[y].size(); ++x) pixel[0][static_cast<std::int64_t>(y)][static_cast<std::int64_t>(x)] = rows[y][x] == 'o' ? 1.0f : 0.0f;
+    for (std::size_t x = 0; x < rows[y].size(); ++x)
+      pixel[0][static_cast<std::int64_t>(y)][static_cast<std::int64_t>(x)] =
+          rows[y][x] == 'o' ? 1.0f : 0.0f;
   }
   return out;
 }
@@ -48,31 +51,52 @@ at::Tensor checker(std::int64_t s) {
   return (line.unsqueeze(0) + line.unsqueeze(1)).remainder(2).to(at::kFloat).unsqueeze(0);
 }
 
-at::Tensor stripes(std::int64_t s) { return at::arange(s).remainder(2).to(at::kFloat).unsqueeze(1).expand({s, s}).unsqueeze(0).contiguous(); }
+at::Tensor stripes(std::int64_t s) {
+  return at::arange(s)
+      .remainder(2)
+      .to(at::kFloat)
+      .unsqueeze(1)
+      .expand({s, s})
+      .unsqueeze(0)
+      .contiguous();
+}
 
-/// Families 8 and 9 of the table in docs/modeldiff.md: squares of one colour at nine places, and patterned patches.
+/// Families 8 and 9 of the table in docs/modeldiff.md: squares of one colour at nine places, and
+/// patterned patches.
 class Patches final : public Proposer {
  public:
   explicit Patches(PatchesParams params) : params_(std::move(params)) {}
 
   std::vector<Transformation> propose(const ProposeRequest& request) const override {
-    const std::int64_t channels = request.facts.input_shape[0], height = request.facts.input_shape[1], width = request.facts.input_shape[2];
+    const std::int64_t channels = request.facts.input_shape[0],
+                       height = request.facts.input_shape[1], width = request.facts.input_shape[2];
     std::vector<Transformation> out;
-    std::vector<std::pair<std::string, at::Tensor>> colours{{"white", at::ones({channels})}, {"black", at::zeros({channels})}};
+    std::vector<std::pair<std::string, at::Tensor>> colours{{"white", at::ones({channels})},
+                                                            {"black", at::zeros({channels})}};
     if (channels == 3) {
-      for (const Colour& hue : kHues) colours.emplace_back(hue.name, at::tensor({hue.rgb[0], hue.rgb[1], hue.rgb[2]}));
+      for (const Colour& hue : kHues)
+        colours.emplace_back(hue.name, at::tensor({hue.rgb[0], hue.rgb[1], hue.rgb[2]}));
     }
     std::set<std::int64_t> sizes;
-    for (const std::int64_t size : params_.sizes) sizes.insert(std::max<std::int64_t>(1, size * std::min(height, width) / 32));
+    for (const std::int64_t size : params_.sizes)
+      sizes.insert(std::max<std::int64_t>(1, size * std::min(height, width) / 32));
     for (const auto& [name, colour] : colours) {
       for (const std::int64_t size : sizes) {
         for (const std::int64_t row : places(height, size)) {
           for (const std::int64_t column : places(width, size)) {
-            add(out, "solid_patch", fmt::format("{} {}x{} square", name, size, size), {colour.view({channels, 1, 1}).expand({channels, size, size}).contiguous(), row, column}, request.facts);
+            add(out, "solid_patch", fmt::format("{} {}x{} square", name, size, size),
+                {colour.view({channels, 1, 1}).expand({channels, size, size}).contiguous(), row,
+                 column},
+                request.facts);
           }
         }
       }
-      out.push_back({"", "solid_patch", fmt::format("{} corner pixels", name), {{"corners", true}}, {{"values", colour.view({channels, 1, 1})}}, -1});
+      out.push_back({"",
+                     "solid_patch",
+                     fmt::format("{} corner pixels", name),
+                     {{"corners", true}},
+                     {{"values", colour.view({channels, 1, 1})}},
+                     -1});
     }
     if (params_.patterns) add_patterns(out, request.facts);
     return out;
@@ -83,33 +107,43 @@ class Patches final : public Proposer {
     at::Tensor out = images.clone();
     if (transformation.parameters.value("corners", false)) {
       for (const std::int64_t row : {std::int64_t{0}, images.size(2) - 1}) {
-        for (const std::int64_t column : {std::int64_t{0}, images.size(3) - 1}) out.narrow(2, row, 1).narrow(3, column, 1).copy_(values);
+        for (const std::int64_t column : {std::int64_t{0}, images.size(3) - 1})
+          out.narrow(2, row, 1).narrow(3, column, 1).copy_(values);
       }
       return out;
     }
-    const auto row = transformation.parameters.at("row").get<std::int64_t>(), column = transformation.parameters.at("column").get<std::int64_t>();
+    const auto row = transformation.parameters.at("row").get<std::int64_t>(),
+               column = transformation.parameters.at("column").get<std::int64_t>();
     out.narrow(2, row, values.size(1)).narrow(3, column, values.size(2)).copy_(values);
     return out;
   }
 
-  std::optional<Transformation> placebo(const Transformation& transformation, RandomStream& random) const override {
+  std::optional<Transformation> placebo(const Transformation& transformation,
+                                        RandomStream& random) const override {
     const at::Tensor& values = transformation.tensors.at("values");
-    // A pattern's pixels in another order tell its shape from its brightness; a solid patch has no shape but its place.
+    // A pattern's pixels in another order tell its shape from its brightness; a solid patch has no
+    // shape but its place.
     if (transformation.family == "patterned_patch") {
       Transformation out = transformation;
-      const at::Tensor order = at::tensor(random.permutation(values.size(1) * values.size(2)), at::kLong);
+      const at::Tensor order =
+          at::tensor(random.permutation(values.size(1) * values.size(2)), at::kLong);
       out.tensors["values"] = values.flatten(1).index_select(1, order).view_as(values);
       out.label = "pixels permuted: " + out.label;
       return out;
     }
     if (transformation.parameters.value("corners", false)) return std::nullopt;
-    const auto height = transformation.parameters.at("height").get<std::int64_t>(), width = transformation.parameters.at("width").get<std::int64_t>();
-    const auto row = transformation.parameters.at("row").get<std::int64_t>(), column = transformation.parameters.at("column").get<std::int64_t>();
+    const auto height = transformation.parameters.at("height").get<std::int64_t>(),
+               width = transformation.parameters.at("width").get<std::int64_t>();
+    const auto row = transformation.parameters.at("row").get<std::int64_t>(),
+               column = transformation.parameters.at("column").get<std::int64_t>();
     Transformation out = transformation;
-    const auto draw = [&](std::int64_t length, std::int64_t size) { return static_cast<std::int64_t>(random.below(static_cast<std::uint64_t>(length - size + 1))); };
+    const auto draw = [&](std::int64_t length, std::int64_t size) {
+      return static_cast<std::int64_t>(random.below(static_cast<std::uint64_t>(length - size + 1)));
+    };
     for (int attempt = 0; attempt < 100; ++attempt) {
       const std::int64_t y = draw(height, values.size(1)), x = draw(width, values.size(2));
-      const bool apart = std::abs(y - row) >= values.size(1) || std::abs(x - column) >= values.size(2);
+      const bool apart =
+          std::abs(y - row) >= values.size(1) || std::abs(x - column) >= values.size(2);
       if (!apart) continue;
       out.parameters["row"] = y;
       out.parameters["column"] = x;
@@ -124,20 +158,30 @@ class Patches final : public Proposer {
   std::set<std::int64_t> places(std::int64_t length, std::int64_t size) const {
     const std::int64_t last = length - size;
     if (last < 0) return {};
-    return {std::min(params_.margin, last), last / 2, std::max<std::int64_t>(0, last - params_.margin)};
+    return {std::min(params_.margin, last), last / 2,
+            std::max<std::int64_t>(0, last - params_.margin)};
   }
 
-  static void add(std::vector<Transformation>& out, const char* family, const std::string& what, const Patch& patch, const DataFacts& facts) {
-    out.push_back({"", family, fmt::format("{} at row {}, column {}", what, patch.row, patch.column),
-                   {{"row", patch.row}, {"column", patch.column}, {"height", facts.input_shape[1]}, {"width", facts.input_shape[2]}},
-                   {{"values", patch.values}}, -1});
+  static void add(std::vector<Transformation>& out, const char* family, const std::string& what,
+                  const Patch& patch, const DataFacts& facts) {
+    out.push_back({"",
+                   family,
+                   fmt::format("{} at row {}, column {}", what, patch.row, patch.column),
+                   {{"row", patch.row},
+                    {"column", patch.column},
+                    {"height", facts.input_shape[1]},
+                    {"width", facts.input_shape[2]}},
+                   {{"values", patch.values}},
+                   -1});
   }
 
   static void add_patterns(std::vector<Transformation>& out, const DataFacts& facts) {
     const std::int64_t height = facts.input_shape[1], width = facts.input_shape[2];
     std::vector<std::pair<std::string, at::Tensor>> patterns;
-    for (std::int64_t s = 4; s <= 6; ++s) patterns.emplace_back(fmt::format("dog patch of {} rows", s), dog_patch(s));
-    for (std::int64_t s = 5; s <= 9; ++s) patterns.emplace_back(fmt::format("truck patch of {} rows", s), truck_patch(s));
+    for (std::int64_t s = 4; s <= 6; ++s)
+      patterns.emplace_back(fmt::format("dog patch of {} rows", s), dog_patch(s));
+    for (std::int64_t s = 5; s <= 9; ++s)
+      patterns.emplace_back(fmt::format("truck patch of {} rows", s), truck_patch(s));
     patterns.emplace_back("checker of 6", checker(6));
     patterns.emplace_back("stripes of 6", stripes(6));
     for (const auto& [name, values] : patterns) {
@@ -145,7 +189,8 @@ class Patches final : public Proposer {
       if (2 * rows > height || 2 * columns > width) continue;
       // Where the reference puts them on 32 pixels, and the middle.
       add(out, "patterned_patch", name, {values, 4 * height / 32, 13 * width / 32}, facts);
-      add(out, "patterned_patch", name, {values, (height - rows) / 2, (width - columns) / 2}, facts);
+      add(out, "patterned_patch", name, {values, (height - rows) / 2, (width - columns) / 2},
+          facts);
     }
   }
 
@@ -154,7 +199,8 @@ class Patches final : public Proposer {
 
 }  // namespace
 
-MODELDIFF_PLUGIN("proposers", "patches", "1.0", "Squares of one colour and patterned patches at fixed places", Patches, PatchesParams,
-                 R"({"data": "images"})");
+MODELDIFF_PLUGIN("proposers", "patches", "1.0",
+                 "Squares of one colour and patterned patches at fixed places", Patches,
+                 PatchesParams, R"({"data": "images"})");
 
 }  // namespace modeldiff

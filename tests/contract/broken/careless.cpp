@@ -1,4 +1,5 @@
-// A proposer that changes the images that it is given, by what the batch is like, and leaves [0, 1].
+// A proposer that changes the images that it is given, by what the batch is like, and leaves [0,
+// 1].
 #include "modeldiff/plugin.h"
 #include "modeldiff/proposer.h"
 
@@ -24,6 +25,7 @@ class Careless final : public Proposer {
 
 }  // namespace
 
-MODELDIFF_PLUGIN("proposers", "careless", "1.0", "Shifts by the mean of the batch", Careless, CarelessParams, "{}")
+MODELDIFF_PLUGIN("proposers", "careless", "1.0", "Shifts by the mean of the batch", Careless,
+                 CarelessParams, "{}")
 
 }  // namespace modeldiff

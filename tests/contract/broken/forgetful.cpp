@@ -10,7 +10,8 @@ namespace {
 struct ForgetfulParams {
   bool finite = true;
   static Schema<ForgetfulParams> schema() {
-    return Schema<ForgetfulParams>("forgetful").field("finite", &ForgetfulParams::finite, "Measure a finite number.");
+    return Schema<ForgetfulParams>("forgetful")
+        .field("finite", &ForgetfulParams::finite, "Measure a finite number.");
   }
 };
 
@@ -30,6 +31,7 @@ class Forgetful final : public Evaluation {
 
 }  // namespace
 
-MODELDIFF_PLUGIN("evaluations", "forgetful", "1.0", "Counts its calls", Forgetful, ForgetfulParams, "{}")
+MODELDIFF_PLUGIN("evaluations", "forgetful", "1.0", "Counts its calls", Forgetful, ForgetfulParams,
+                 "{}")
 
 }  // namespace modeldiff

@@ -12,7 +12,8 @@
 #include "modeldiff/layers.h"
 #include "modeldiff/model.h"
 
-/// Models that are small enough for known answers, and what attributors are called with beside them.
+/// Models that are small enough for known answers, and what attributors are called with beside
+/// them.
 namespace modeldiff::testing {
 
 /// Standard normal numbers, float32.
@@ -34,14 +35,15 @@ class SmallModel : public Model {
   double forward_flops() const override { return 2.0 * static_cast<double>(parameters_.count()); }
 };
 
-/// One weight vector: logits (-u/2, u/2) with u = w.x, so that the log-odds margin is +-u. Computes in the dtype of
-/// its weights.
+/// One weight vector: logits (-u/2, u/2) with u = w.x, so that the log-odds margin is +-u. Computes
+/// in the dtype of its weights.
 class LogisticModel final : public SmallModel {
  public:
   explicit LogisticModel(std::int64_t inputs) { parameters_.add("score.weight", {1, inputs}); }
 
   at::Tensor forward(const Weights& weights, const at::Tensor& inputs, Pass& pass) const override {
-    const at::Tensor u = linear(pass, *this, weights, "score", inputs.to(weights.parameters.scalar_type()));
+    const at::Tensor u =
+        linear(pass, *this, weights, "score", inputs.to(weights.parameters.scalar_type()));
     return at::cat({-0.5 * u, 0.5 * u}, 1);
   }
 };
@@ -70,7 +72,8 @@ class MlpModel final : public SmallModel {
   std::vector<std::string> layers_;
 };
 
-/// Convolutions (stride, padding, groups, bias), batch norm, and a linear layer at the end; inputs [n, 3, 8, 8].
+/// Convolutions (stride, padding, groups, bias), batch norm, and a linear layer at the end; inputs
+/// [n, 3, 8, 8].
 class ConvModel final : public SmallModel {
  public:
   ConvModel() {
@@ -129,7 +132,8 @@ struct Fixture {
   QuietProgress progress;
 };
 
-inline Examples drawn_examples(std::uint64_t seed, std::vector<std::int64_t> sizes, std::int64_t classes) {
+inline Examples drawn_examples(std::uint64_t seed, std::vector<std::int64_t> sizes,
+                               std::int64_t classes) {
   Examples out;
   out.inputs = normal(seed, sizes).sigmoid();
   out.targets = at::empty({sizes[0]}, at::kLong);
@@ -141,8 +145,9 @@ inline Examples drawn_examples(std::uint64_t seed, std::vector<std::int64_t> siz
 }
 
 /// @param sizes of the training inputs; queries have `queries` rows
-inline std::unique_ptr<Fixture> make_fixture(std::shared_ptr<const Model> model, std::vector<std::int64_t> sizes,
-                                             std::int64_t queries, std::int64_t classes, std::uint64_t seed = 1) {
+inline std::unique_ptr<Fixture> make_fixture(std::shared_ptr<const Model> model,
+                                             std::vector<std::int64_t> sizes, std::int64_t queries,
+                                             std::int64_t classes, std::uint64_t seed = 1) {
   auto out = std::make_unique<Fixture>();
   RandomStream random(seed, "weights");
   out->weights = model->initialise(random);
@@ -155,7 +160,9 @@ inline std::unique_ptr<Fixture> make_fixture(std::shared_ptr<const Model> model,
   return out;
 }
 
-inline double largest_difference(const at::Tensor& a, const at::Tensor& b) { return (a - b).abs().max().item<double>(); }
+inline double largest_difference(const at::Tensor& a, const at::Tensor& b) {
+  return (a - b).abs().max().item<double>();
+}
 
 /// |a - b| over |b|, all entries as one vector.
 inline double relative_distance(const at::Tensor& a, const at::Tensor& b) {

@@ -21,7 +21,8 @@ TarBuilder ten() {
   TarBuilder tar;
   tar.folder("cifar-10-batches-bin/");
   for (int batch = 1; batch <= 5; ++batch) {
-    tar.file("cifar-10-batches-bin/data_batch_" + std::to_string(batch) + ".bin", record({batch}, batch) + record({9}, 50 + batch));
+    tar.file("cifar-10-batches-bin/data_batch_" + std::to_string(batch) + ".bin",
+             record({batch}, batch) + record({9}, 50 + batch));
   }
   return tar;
 }
@@ -30,10 +31,13 @@ TarBuilder ten() {
 
 TEST_CASE("CIFAR-10 comes in the order of its batches, whatever the order of the archive") {
   const TemporaryFolder folder;
-  const auto path = folder.write("c.tar.gz", gzipped(ten().file("cifar-10-batches-bin/test_batch.bin", record({3}, 7))
-                                                         .file("cifar-10-batches-bin/batches.meta.txt", "a\nb\nc\nd\ne\nf\ng\nh\ni\nj\n\n")
-                                                         .file("cifar-10-batches-bin/readme.html", "<html>")
-                                                         .bytes()));
+  const auto path = folder.write(
+      "c.tar.gz",
+      gzipped(ten()
+                  .file("cifar-10-batches-bin/test_batch.bin", record({3}, 7))
+                  .file("cifar-10-batches-bin/batches.meta.txt", "a\nb\nc\nd\ne\nf\ng\nh\ni\nj\n\n")
+                  .file("cifar-10-batches-bin/readme.html", "<html>")
+                  .bytes()));
   const Cifar cifar = read_cifar(path);
   CHECK_FALSE(cifar.hundred);
   CHECK(cifar.train.labels == std::vector<std::int64_t>{1, 9, 2, 9, 3, 9, 4, 9, 5, 9});
@@ -64,15 +68,20 @@ TEST_CASE("CIFAR files that are not what they say are refused") {
     return error_of<DataError>([&] { read_cifar(path); });
   };
   const std::string prefix = (folder.path() / "c.tar").string() + ": ";
-  CHECK(contains(error(ten()), "has no 'test_batch.bin'; the binary version of CIFAR-10 has data_batch_1.bin, "));
+  CHECK(contains(error(ten()),
+                 "has no 'test_batch.bin'; the binary version of CIFAR-10 has data_batch_1.bin, "));
   CHECK(contains(error(TarBuilder().file("train.bin", record({1, 2}, 0))), "has no 'test.bin'"));
   CHECK(error(ten().file("test_batch.bin", record({3}, 0).substr(1))) ==
         prefix + "test_batch.bin: expected records of 3073 bytes, found 3072 bytes, 3072 too many");
-  CHECK(error(ten().file("test_batch.bin", "")) == prefix + "test_batch.bin: expected records of 3073 bytes, found 0 bytes, 0 too many");
+  CHECK(error(ten().file("test_batch.bin", "")) ==
+        prefix + "test_batch.bin: expected records of 3073 bytes, found 0 bytes, 0 too many");
   CHECK(error(ten().file("test_batch.bin", record({3}, 0) + record({10}, 0))) ==
         prefix + "test_batch.bin: record 1 has label 10, expected less than 10");
-  CHECK(contains(error(ten().file("test_batch.bin", record({3}, 0)).file("other/test_batch.bin", record({3}, 0))),
+  CHECK(contains(error(ten()
+                           .file("test_batch.bin", record({3}, 0))
+                           .file("other/test_batch.bin", record({3}, 0))),
                  "holds more than one 'test_batch.bin'"));
-  CHECK(contains(error(ten().file("test_batch.bin", record({3}, 0)).file("batches.meta.txt", "a\nb\n")),
-                 "'batches.meta.txt' has 2 names, expected 10"));
+  CHECK(contains(
+      error(ten().file("test_batch.bin", record({3}, 0)).file("batches.meta.txt", "a\nb\n")),
+      "'batches.meta.txt' has 2 names, expected 10"));
 }

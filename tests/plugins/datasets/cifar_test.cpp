@@ -19,7 +19,8 @@ TEST_CASE("coarse labels of CIFAR-100 keep the fine class as group") {
   const TemporaryFolder folder;
   folder.write("c/train.bin", record(3, 40, 'a') + record(5, 41, 'b'));
   folder.write("c/test.bin", record(5, 99, 'c'));
-  const Dataset coarse = load_dataset("cifar", folder.path(), {{"path", "c"}, {"labels", "coarse"}});
+  const Dataset coarse =
+      load_dataset("cifar", folder.path(), {{"path", "c"}, {"labels", "coarse"}});
   CHECK(coarse.facts.name == "cifar100");
   CHECK(coarse.facts.outputs == 20);
   CHECK(coarse.facts.groups.size() == 100);
@@ -35,10 +36,13 @@ TEST_CASE("coarse labels of CIFAR-100 keep the fine class as group") {
 
 TEST_CASE("CIFAR-10 has no coarse labels") {
   const TemporaryFolder folder;
-  for (const char* name : {"data_batch_1", "data_batch_2", "data_batch_3", "data_batch_4", "data_batch_5", "test_batch"}) {
+  for (const char* name : {"data_batch_1", "data_batch_2", "data_batch_3", "data_batch_4",
+                           "data_batch_5", "test_batch"}) {
     folder.write(std::string("c/") + name + ".bin", std::string(3073, '\4'));
   }
   CHECK(load_dataset("cifar", folder.path(), {{"path", "c"}}).train.size() == 5);
-  CHECK(contains(error_of<ConfigError>([&] { load_dataset("cifar", folder.path(), {{"path", "c"}, {"labels", "coarse"}}); }),
+  CHECK(contains(error_of<ConfigError>([&] {
+                   load_dataset("cifar", folder.path(), {{"path", "c"}, {"labels", "coarse"}});
+                 }),
                  "labels: '"));
 }

@@ -8,7 +8,9 @@ using namespace modeldiff;
 using namespace modeldiff::testing;
 
 TEST_CASE("quotes, CRLF, a byte order mark, blanks and empty lines are read as meant") {
-  const CsvTable table = parse_csv("\xef\xbb\xbfx,\"y, of 2\",\"say \"\"z\"\"\"\r\n1,\"2\r\n\",\"\"\r\n\r\n +4 ,5e-1,\"a,b\"", "t.csv");
+  const CsvTable table = parse_csv(
+      "\xef\xbb\xbfx,\"y, of 2\",\"say \"\"z\"\"\"\r\n1,\"2\r\n\",\"\"\r\n\r\n +4 ,5e-1,\"a,b\"",
+      "t.csv");
   CHECK(table.columns == std::vector<std::string>{"x", "y, of 2", "say \"z\""});
   REQUIRE(table.rows.size() == 2);
   CHECK(table.rows[0] == std::vector<std::string>{"1", "2\r\n", ""});
@@ -43,9 +45,12 @@ TEST_CASE("a value that is missing or no number is refused with line and column"
     return error_of<DataError>([&] { number_at(table, row, column); });
   };
   CHECK(error(1, 0) == "t.csv:3: column 'age' has no value");
-  CHECK(error(1, 1) == "t.csv:3: column 'city' holds 'Rome', which is no finite number; `drop` leaves a column out");
+  CHECK(
+      error(1, 1) ==
+      "t.csv:3: column 'city' holds 'Rome', which is no finite number; `drop` leaves a column out");
   CHECK(error(4, 1) == "t.csv:6: column 'city' has no value");
-  for (const auto& [row, column] : {std::pair<std::size_t, std::size_t>{2, 0}, {2, 1}, {3, 0}, {3, 1}, {4, 0}}) {
+  for (const auto& [row, column] :
+       {std::pair<std::size_t, std::size_t>{2, 0}, {2, 1}, {3, 0}, {3, 1}, {4, 0}}) {
     CHECK(contains(error(row, column), "is no finite number"));
   }
 }

@@ -24,7 +24,8 @@ class FolderResources final : public Resources {
 
 /// Loads a data set through the plugin library of the build.
 /// @param params keys that differ from the defaults
-inline Dataset load_dataset(const std::string& plugin, const std::filesystem::path& folder, const Json& params = Json::object()) {
+inline Dataset load_dataset(const std::string& plugin, const std::filesystem::path& folder,
+                            const Json& params = Json::object()) {
   const std::string file = std::string(MODELDIFF_BUILD_DIR) + "/plugins/datasets/" + plugin + ".so";
   void* library = dlopen(file.c_str(), RTLD_NOW | RTLD_LOCAL);
   if (!library) throw std::runtime_error(dlerror());

@@ -34,7 +34,8 @@ fs::path TemporaryFolder::write(const std::string& name, std::string_view bytes)
 
 std::optional<fs::path> find_data(const std::string& name) {
   const char* named = std::getenv("MODELDIFF_DATA");
-  const fs::path folder = named ? fs::path(named) : fs::path(MODELDIFF_SOURCE_DIR) / ".." / "shared" / "data";
+  const fs::path folder =
+      named ? fs::path(named) : fs::path(MODELDIFF_SOURCE_DIR) / ".." / "shared" / "data";
   if (fs::exists(folder / name)) return folder;
   MESSAGE("skipped: " << name << " is not in " << folder.string() << " (set MODELDIFF_DATA)");
   return std::nullopt;
@@ -62,9 +63,12 @@ std::string gzipped(std::string_view bytes) {
   return out;
 }
 
-void TarBuilder::header(const std::string& name, std::uint64_t size, char type, const std::string& target) {
+void TarBuilder::header(const std::string& name, std::uint64_t size, char type,
+                        const std::string& target) {
   std::string block(512, '\0');
-  const auto put = [&](std::size_t at, const std::string& text) { block.replace(at, text.size(), text); };
+  const auto put = [&](std::size_t at, const std::string& text) {
+    block.replace(at, text.size(), text);
+  };
   const auto octal = [](std::uint64_t value, int digits) {
     char text[32];
     std::snprintf(text, sizeof text, "%0*llo", digits, static_cast<unsigned long long>(value));
@@ -79,7 +83,9 @@ void TarBuilder::header(const std::string& name, std::uint64_t size, char type, 
   put(148, "        ");
   block[156] = type;
   put(157, target);
-  put(257, std::string("ustar\0" "00", 8));
+  put(257, std::string("ustar\0"
+                       "00",
+                       8));
   unsigned sum = 0;
   for (const unsigned char c : block) sum += c;
   put(148, octal(sum, 6) + std::string("\0 ", 2));
@@ -102,7 +108,8 @@ TarBuilder& TarBuilder::special(const std::string& name, char type, const std::s
   header(name, 0, type, target);
   return *this;
 }
-TarBuilder& TarBuilder::promise(const std::string& name, std::uint64_t size, std::string_view content) {
+TarBuilder& TarBuilder::promise(const std::string& name, std::uint64_t size,
+                                std::string_view content) {
   header(name, size, '0', "");
   padded(content);
   return *this;
@@ -118,7 +125,8 @@ std::string idx_bytes(const std::vector<std::uint32_t>& shape, std::string_view 
   return out + std::string(values);
 }
 
-std::string jpeg_bytes(std::int64_t height, std::int64_t width, const std::vector<std::uint8_t>& pixels, int quality) {
+std::string jpeg_bytes(std::int64_t height, std::int64_t width,
+                       const std::vector<std::uint8_t>& pixels, int quality) {
   jpeg_compress_struct info{};
   jpeg_error_mgr errors{};
   info.err = jpeg_std_error(&errors);
@@ -144,7 +152,8 @@ std::string jpeg_bytes(std::int64_t height, std::int64_t width, const std::vecto
   return bytes;
 }
 
-std::string png_bytes(std::int64_t height, std::int64_t width, const std::vector<std::uint8_t>& pixels) {
+std::string png_bytes(std::int64_t height, std::int64_t width,
+                      const std::vector<std::uint8_t>& pixels) {
   png_image image{};
   image.version = PNG_IMAGE_VERSION;
   image.width = static_cast<png_uint_32>(width);
@@ -157,7 +166,8 @@ std::string png_bytes(std::int64_t height, std::int64_t width, const std::vector
   return bytes;
 }
 
-std::vector<std::uint8_t> plain_pixels(std::int64_t height, std::int64_t width, std::uint8_t r, std::uint8_t g, std::uint8_t b) {
+std::vector<std::uint8_t> plain_pixels(std::int64_t height, std::int64_t width, std::uint8_t r,
+                                       std::uint8_t g, std::uint8_t b) {
   std::vector<std::uint8_t> pixels;
   for (std::int64_t i = 0; i < height * width; ++i) pixels.insert(pixels.end(), {r, g, b});
   return pixels;

@@ -59,9 +59,12 @@ class TarBuilder {
 std::string idx_bytes(const std::vector<std::uint32_t>& shape, std::string_view values);
 
 /// [height, width, 3] pixels as an image file.
-std::string jpeg_bytes(std::int64_t height, std::int64_t width, const std::vector<std::uint8_t>& pixels, int quality = 95);
-std::string png_bytes(std::int64_t height, std::int64_t width, const std::vector<std::uint8_t>& pixels);
-std::vector<std::uint8_t> plain_pixels(std::int64_t height, std::int64_t width, std::uint8_t r, std::uint8_t g, std::uint8_t b);
+std::string jpeg_bytes(std::int64_t height, std::int64_t width,
+                       const std::vector<std::uint8_t>& pixels, int quality = 95);
+std::string png_bytes(std::int64_t height, std::int64_t width,
+                      const std::vector<std::uint8_t>& pixels);
+std::vector<std::uint8_t> plain_pixels(std::int64_t height, std::int64_t width, std::uint8_t r,
+                                       std::uint8_t g, std::uint8_t b);
 
 /// The text of the error of type E that the call ends with; "" when it ends well.
 template <typename E, typename Call>
@@ -74,6 +77,8 @@ std::string error_of(Call&& call) {
   return "";
 }
 
-inline bool contains(const std::string& text, std::string_view part) { return text.find(part) != std::string::npos; }
+inline bool contains(const std::string& text, std::string_view part) {
+  return text.find(part) != std::string::npos;
+}
 
 }  // namespace modeldiff::testing

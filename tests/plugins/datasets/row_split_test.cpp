@@ -15,7 +15,8 @@ using Rows = std::vector<std::int64_t>;
 TEST_CASE("numpy's permutations are reproduced") {
   for (const Json& known : baselines().at("permutations")) {
     CAPTURE(known.at("n").dump());
-    CHECK(numpy_permutation(known.at("n"), known.at("seed").get<std::uint32_t>()) == known.at("order").get<Rows>());
+    CHECK(numpy_permutation(known.at("n"), known.at("seed").get<std::uint32_t>()) ==
+          known.at("order").get<Rows>());
   }
 }
 

@@ -22,7 +22,8 @@ inline const PluginInfo& model_plugin(const std::string& name) {
 }
 
 /// @param params keys that differ from the defaults
-inline std::unique_ptr<Model> build_model(const std::string& name, const ModelSpec& spec, Json params = Json::object()) {
+inline std::unique_ptr<Model> build_model(const std::string& name, const ModelSpec& spec,
+                                          Json params = Json::object()) {
   const PluginInfo& info = model_plugin(name);
   const SchemaInfo schema = info.schema();
   for (const FieldInfo& field : schema.fields) {

@@ -57,8 +57,8 @@ struct InputRun {
   std::vector<Checkpoint> checkpoints;
 };
 
-/// The runs that an algorithm's references name, by the name of the referenced algorithm, in the order of their
-/// indices.
+/// The runs that an algorithm's references name, by the name of the referenced algorithm, in the
+/// order of their indices.
 using InputRuns = std::map<std::string, std::vector<InputRun>>;
 
 /// What a long computation tells and asks.
@@ -86,18 +86,20 @@ struct TrainRequest {
   std::function<void(std::size_t run, TrainedRun result)> done;
 };
 
-/// Plugin kind `algorithms`: data -> trained model. The map of a run must not depend on which other runs are made
-/// beside it.
+/// Plugin kind `algorithms`: data -> trained model. The map of a run must not depend on which other
+/// runs are made beside it.
 class MODELDIFF_API LearningAlgorithm : public Plugin {
  public:
   ~LearningAlgorithm() override;
   /// The model and input view of the runs.
   /// @param inputs the runs that references name; may be consulted, e.g. by a merge
-  virtual Predictor predictor(const DataFacts& facts, const InputRuns& inputs, const PluginFactory& plugins) const = 0;
+  virtual Predictor predictor(const DataFacts& facts, const InputRuns& inputs,
+                              const PluginFactory& plugins) const = 0;
   /// @throws NumericalError when the loss is not finite, naming run, epoch and step
   virtual void train(const TrainRequest& request) const = 0;
   /// Bytes of memory that train() needs at its peak beyond the data, for `runs_at_once` runs.
-  virtual double memory_bytes(const DataFacts& facts, std::int64_t examples, const PluginFactory& plugins) const = 0;
+  virtual double memory_bytes(const DataFacts& facts, std::int64_t examples,
+                              const PluginFactory& plugins) const = 0;
 };
 
 }  // namespace modeldiff

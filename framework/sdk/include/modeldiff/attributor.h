@@ -44,28 +44,30 @@ struct CombineRequest {
 struct Attribution {
   /// [queries, training examples] float32; higher = raises the measurement.
   at::Tensor scores;
-  /// Noise of the scores, for the test of differences between algorithms, when the runs are subsets:
-  /// `raw` [N, n] unregularised scores in mask units, `output_covariance` [N, N] over runs, `noise_scale` = 1 / (m keep (1 - keep)).
+  /// Noise of the scores, for the test of differences between algorithms, when the runs are
+  /// subsets: `raw` [N, n] unregularised scores in mask units, `output_covariance` [N, N] over
+  /// runs, `noise_scale` = 1 / (m keep (1 - keep)).
   at::Tensor raw;
   at::Tensor output_covariance;
   double noise_scale = 0;
   Json facts = Json::object();
 };
 
-/// Plugin kind `attributors`. Work is in two steps so that runs are scored side by side and kept: score_run for each
-/// training run, then combine. Traits: "runs": "all" (default) or "subsets"; "checkpoints": the name of the parameter
-/// that counts checkpoints; "optimizer_state": true.
+/// Plugin kind `attributors`. Work is in two steps so that runs are scored side by side and kept:
+/// score_run for each training run, then combine. Traits: "runs": "all" (default) or "subsets";
+/// "checkpoints": the name of the parameter that counts checkpoints; "optimizer_state": true.
 class MODELDIFF_API Attributor : public Plugin {
  public:
   ~Attributor() override;
   /// What combine needs of one run. A pure function of the request.
   virtual TensorMap score_run(const ScoreRunRequest& request) const = 0;
   virtual Attribution combine(const CombineRequest& request) const = 0;
-  /// Whether combine's scores are the plain mean of every run's tensor "scores" [N, n]: then tests that relabel runs
-  /// are far quicker.
+  /// Whether combine's scores are the plain mean of every run's tensor "scores" [N, n]: then tests
+  /// that relabel runs are far quicker.
   virtual bool combines_by_mean() const { return false; }
   /// Bytes of memory that score_run needs at its peak beyond the data.
-  virtual double memory_bytes(std::int64_t parameters, std::int64_t examples, std::int64_t queries) const = 0;
+  virtual double memory_bytes(std::int64_t parameters, std::int64_t examples,
+                              std::int64_t queries) const = 0;
 };
 
 }  // namespace modeldiff

@@ -15,20 +15,22 @@ enum class Task { classification, regression };
 
 /// Rows in a fixed order.
 struct Examples {
-  /// Images [n, channels, height, width], uint8 in 0..255 or float32 in [0, 1]; tables [n, columns] float32.
+  /// Images [n, channels, height, width], uint8 in 0..255 or float32 in [0, 1]; tables [n, columns]
+  /// float32.
   at::Tensor inputs;
   /// Classification [n] int64 in [0, classes); regression [n, outputs] float32.
   at::Tensor targets;
   /// [n] int64, the group of each row (see DataFacts::groups), or undefined.
   at::Tensor groups;
-  /// [n] bool, true where a mark was planted: ground truth for evaluations, never shown to a learning algorithm.
-  /// Undefined when nothing was planted.
+  /// [n] bool, true where a mark was planted: ground truth for evaluations, never shown to a
+  /// learning algorithm. Undefined when nothing was planted.
   at::Tensor planted;
 
   std::int64_t size() const { return inputs.defined() ? inputs.size(0) : 0; }
   /// The rows of `indices` [k] int64, in that order.
   MODELDIFF_API Examples select(const at::Tensor& indices) const;
-  /// Images as float32 in [0, 1], whatever they are stored as; tables unchanged. [n, ...] or the rows [begin, end).
+  /// Images as float32 in [0, 1], whatever they are stored as; tables unchanged. [n, ...] or the
+  /// rows [begin, end).
   MODELDIFF_API at::Tensor floats() const;
   MODELDIFF_API at::Tensor floats(std::int64_t begin, std::int64_t end) const;
 };
@@ -43,12 +45,13 @@ struct DataFacts {
   std::int64_t outputs = 0;
   std::vector<std::string> class_names;
   std::vector<std::string> groups;
-  /// For each channel (images) or column (tables); a model sees (x - mean) / deviation. Empty: x as it is.
+  /// For each channel (images) or column (tables); a model sees (x - mean) / deviation. Empty: x as
+  /// it is.
   std::vector<float> mean, deviation;
   /// What hides a pixel: one value a channel, in [0, 1].
   std::vector<float> fill;
-  /// What was planted, {class, mark, colour, contrast} with the parameters of a Region as `mark`: ground truth for
-  /// evaluations. Null when nothing was.
+  /// What was planted, {class, mark, colour, contrast} with the parameters of a Region as `mark`:
+  /// ground truth for evaluations. Null when nothing was.
   Json planted;
   /// Where the data comes from and its licence, for the report.
   std::string source;
@@ -73,8 +76,8 @@ class MODELDIFF_API Resources {
   virtual std::filesystem::path resolve(const DataPath& path) const = 0;
 };
 
-/// Plugin kind `datasets`: reads or generates examples and labels in a fixed order. The same parameters and the same
-/// files give the same bytes.
+/// Plugin kind `datasets`: reads or generates examples and labels in a fixed order. The same
+/// parameters and the same files give the same bytes.
 class MODELDIFF_API DatasetSource : public Plugin {
  public:
   ~DatasetSource() override;

@@ -37,7 +37,8 @@ struct EvaluationRequest {
   const std::map<std::string, RunSet>& runs;
   const std::map<std::string, at::Tensor>& scores;  // [N, n], one attributor's
   const std::map<std::string, SubsetRuns>& subset_runs;
-  /// The stages' results as result.json holds them, null where the experiment has no such stage, and their tensors.
+  /// The stages' results as result.json holds them, null where the experiment has no such stage,
+  /// and their tensors.
   const Json& compare;
   const TensorMap& compare_tensors;
   const Json& verify;
@@ -48,9 +49,10 @@ struct EvaluationRequest {
 
 /// A table or figure of the report.
 struct Exhibit {
-  /// "table": {columns: [...], rows: [[...]]}. "bars": {labels, values, lower, upper, unit}. "lines": {x, series:
-  /// [{name, y, lower, upper}], x_label, y_label}. "scatter": {x, y, labels, x_label, y_label}. "heatmap": {rows,
-  /// columns, values}.
+  /// "table": {columns: [...], rows: [[...]]}. "bars": {labels, values, lower, upper, unit}.
+  /// "lines": {x, series:
+  /// [{name, y, lower, upper}], x_label, y_label}. "scatter": {x, y, labels, x_label, y_label}.
+  /// "heatmap": {rows, columns, values}.
   std::string kind;
   std::string title;
   Json content;
@@ -65,9 +67,9 @@ struct EvaluationResult {
   TensorMap tensors;
 };
 
-/// Plugin kind `evaluations`: what is measured about models, scores, retrained or edited models. Traits: "needs": any
-/// of "runs", "scores", "compare", "verify", "subset_runs" (then the parameters `subsets`, `replicates`, `keep` say
-/// which).
+/// Plugin kind `evaluations`: what is measured about models, scores, retrained or edited models.
+/// Traits: "needs": any of "runs", "scores", "compare", "verify", "subset_runs" (then the
+/// parameters `subsets`, `replicates`, `keep` say which).
 class MODELDIFF_API Evaluation : public Plugin {
  public:
   ~Evaluation() override;

@@ -11,7 +11,8 @@ struct Colour {
 };
 
 /// Fully saturated, in the order of the colour wheel.
-inline constexpr Colour kHues[] = {{"red", {1, 0, 0}},  {"yellow", {1, 1, 0}}, {"green", {0, 1, 0}},
-                                   {"cyan", {0, 1, 1}}, {"blue", {0, 0, 1}},   {"magenta", {1, 0, 1}}};
+inline constexpr Colour kHues[] = {{"red", {1, 0, 0}},   {"yellow", {1, 1, 0}},
+                                   {"green", {0, 1, 0}}, {"cyan", {0, 1, 1}},
+                                   {"blue", {0, 0, 1}},  {"magenta", {1, 0, 1}}};
 
 }  // namespace modeldiff

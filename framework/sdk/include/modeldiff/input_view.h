@@ -8,8 +8,8 @@
 
 namespace modeldiff {
 
-/// What a model is shown of an input: hidden pixels replaced by the data set's fill, then normalised. It belongs to a
-/// learning algorithm and holds in training and inference alike.
+/// What a model is shown of an input: hidden pixels replaced by the data set's fill, then
+/// normalised. It belongs to a learning algorithm and holds in training and inference alike.
 struct InputView {
   /// [height, width] bool, true = hidden, or undefined.
   at::Tensor hidden;

@@ -15,8 +15,8 @@
 #include "modeldiff/input_view.h"
 #include "modeldiff/mlp_kernels.h"
 
-/// Models are functions of a flat parameter vector: nothing is hidden in modules, so that runs are stacked, merged,
-/// ablated, differentiated and stored by arithmetic on vectors.
+/// Models are functions of a flat parameter vector: nothing is hidden in modules, so that runs are
+/// stacked, merged, ablated, differentiated and stored by arithmetic on vectors.
 namespace modeldiff {
 
 class LayerTape;
@@ -61,14 +61,16 @@ struct Weights {
 
 /// One forward pass and what is asked of it beside the outputs.
 struct Pass {
-  /// Batch norm uses the statistics of the batch and moves `buffers` of the weights; otherwise the running ones.
+  /// Batch norm uses the statistics of the batch and moves `buffers` of the weights; otherwise the
+  /// running ones.
   bool training = false;
   /// Records every layer's input and output.
   LayerTape* tape = nullptr;
   /// Switches components off.
   const Ablation* ablation = nullptr;
-  /// Stand in for the views of `weights.parameters`, one for each entry of the layout: the leaves of a backward pass.
-  /// Gradients with respect to the flat vector itself are right too, but each view would add a vector [p] of its own.
+  /// Stand in for the views of `weights.parameters`, one for each entry of the layout: the leaves
+  /// of a backward pass. Gradients with respect to the flat vector itself are right too, but each
+  /// view would add a vector [p] of its own.
   const std::vector<at::Tensor>* leaves = nullptr;
   /// Filled by the model when `want_features`: the input of the last linear layer [n, features].
   bool want_features = false;
@@ -95,10 +97,12 @@ class MODELDIFF_API Model {
   /// @param weights of one model: parameters [p]
   /// @param inputs  [n, ...] as InputView gives them, float32
   /// @return        [n, outputs] logits or predictions
-  virtual at::Tensor forward(const Weights& weights, const at::Tensor& inputs, Pass& pass) const = 0;
+  virtual at::Tensor forward(const Weights& weights, const at::Tensor& inputs,
+                             Pass& pass) const = 0;
   /// The same for a stack of M models on the same inputs. @return [M, n, outputs]
   virtual at::Tensor forward_stacked(const Weights& weights, const at::Tensor& inputs) const;
-  /// The widths, when the model is linear layers with ReLU between: then the fused kernels can train it.
+  /// The widths, when the model is linear layers with ReLU between: then the fused kernels can
+  /// train it.
   virtual std::optional<MlpShape> mlp_shape() const { return std::nullopt; }
   /// Names of the tensors that `replace_head` initialises anew, of the last layer.
   virtual std::vector<std::string> head() const = 0;
@@ -114,7 +118,8 @@ class MODELDIFF_API Model {
 class MODELDIFF_API Architecture : public Plugin {
  public:
   ~Architecture() override;
-  /// @throws ConfigError when the architecture cannot take such inputs, with the key path relative to the plugin
+  /// @throws ConfigError when the architecture cannot take such inputs, with the key path relative
+  /// to the plugin
   virtual std::unique_ptr<Model> build(const ModelSpec& spec) const = 0;
 };
 
@@ -125,7 +130,8 @@ struct Predictor {
 
   /// Outputs in eval mode, without gradients, in batches. @param inputs raw, as Examples hold them
   /// @return [n, outputs] float32
-  MODELDIFF_API at::Tensor outputs(const Weights& weights, const at::Tensor& inputs, std::int64_t batch = 1000) const;
+  MODELDIFF_API at::Tensor outputs(const Weights& weights, const at::Tensor& inputs,
+                                   std::int64_t batch = 1000) const;
   /// A stack of M models. @param weights parameters [M, p], buffers [M, b] @return [M, n, outputs]
   MODELDIFF_API at::Tensor outputs_stacked(const Weights& weights, const at::Tensor& inputs,
                                            std::int64_t batch = 1000) const;

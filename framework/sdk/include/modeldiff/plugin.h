@@ -7,7 +7,8 @@
 #include "modeldiff/core/plugin.h"
 
 /// What a plugin library ends with:
-///   MODELDIFF_PLUGIN("attributors", "trak", "1.0", "Scores from projected gradients (Park et al. 2023)",
+///   MODELDIFF_PLUGIN("attributors", "trak", "1.0", "Scores from projected gradients (Park et al.
+///   2023)",
 ///                    TrakAttributor, TrakParams, R"({"runs": "all"})");
 /// TrakParams has a static schema(); TrakAttributor is made from a TrakParams.
 
@@ -25,18 +26,25 @@
 #define MODELDIFF_SANITIZER_ "none"
 #endif
 
-/// Everything that must be equal in the program and a plugin for LibTorch's and our C++ types to cross between them.
-#define MODELDIFF_ABI_TAG                                                                                        \
+/// Everything that must be equal in the program and a plugin for LibTorch's and our C++ types to
+/// cross between them.
+#define MODELDIFF_ABI_TAG \
   "sdk=" MODELDIFF_TEXT(MODELDIFF_SDK_VERSION) ";torch=" TORCH_VERSION ";cxx11abi=" MODELDIFF_TEXT(_GLIBCXX_USE_CXX11_ABI) ";cxx=" MODELDIFF_TEXT(__cplusplus) \
       ";compiler=gcc-" MODELDIFF_TEXT(__GNUC__) ";asserts=" MODELDIFF_ASSERTS_ ";sanitizer=" MODELDIFF_SANITIZER_
 
-#define MODELDIFF_PLUGIN(kind, name, version, summary, Class, Params, traits)                                   \
-  extern "C" MODELDIFF_API const ::modeldiff::PluginInfo* modeldiff_plugin_v1();                               \
-  const ::modeldiff::PluginInfo* modeldiff_plugin_v1() {                                                       \
-    static const ::modeldiff::PluginInfo info{                                                                 \
-        MODELDIFF_ABI_TAG, kind, name, version, summary, [] { return Params::schema().info(); },      \
-        traits, [](const ::modeldiff::Json& json) -> std::unique_ptr<::modeldiff::Plugin> {                    \
-          return std::make_unique<Class>(Params::schema().read(json));                                         \
-        }};                                                                                                    \
-    return &info;                                                                                              \
+#define MODELDIFF_PLUGIN(kind, name, version, summary, Class, Params, traits)       \
+  extern "C" MODELDIFF_API const ::modeldiff::PluginInfo* modeldiff_plugin_v1();    \
+  const ::modeldiff::PluginInfo* modeldiff_plugin_v1() {                            \
+    static const ::modeldiff::PluginInfo info{                                      \
+        MODELDIFF_ABI_TAG,                                                          \
+        kind,                                                                       \
+        name,                                                                       \
+        version,                                                                    \
+        summary,                                                                    \
+        [] { return Params::schema().info(); },                                     \
+        traits,                                                                     \
+        [](const ::modeldiff::Json& json) -> std::unique_ptr<::modeldiff::Plugin> { \
+          return std::make_unique<Class>(Params::schema().read(json));              \
+        }};                                                                         \
+    return &info;                                                                   \
   }

@@ -13,7 +13,8 @@ class MODELDIFF_API PluginFactory {
  public:
   virtual ~PluginFactory();
   /// @throws PluginError when there is no such plugin or its factory throws
-  virtual std::unique_ptr<Plugin> create(const std::string& kind, const PluginChoice& choice) const = 0;
+  virtual std::unique_ptr<Plugin> create(const std::string& kind,
+                                         const PluginChoice& choice) const = 0;
 
   template <typename T>
   std::unique_ptr<T> create_as(const std::string& kind, const PluginChoice& choice) const {

@@ -11,14 +11,16 @@
 
 namespace modeldiff {
 
-/// A change of images: a value that can be written to a file and applied again by the proposer that made it.
+/// A change of images: a value that can be written to a file and applied again by the proposer that
+/// made it.
 struct Transformation {
   std::string proposer;  // the plugin that applies it
   std::string family;    // of the table in docs/modeldiff.md, "solid_patch"
   std::string label;     // for a person: "white 4x4 patch at row 1, column 1"
   Json parameters = Json::object();
   TensorMap tensors;
-  /// The direction it was derived from, by index into ProposeRequest::directions; -1: none, it is of a fixed grid.
+  /// The direction it was derived from, by index into ProposeRequest::directions; -1: none, it is
+  /// of a fixed grid.
   std::int64_t direction = -1;
 };
 
@@ -41,17 +43,20 @@ struct ProposeRequest {
   std::uint64_t seed = 0;
 };
 
-/// Plugin kind `proposers`: direction -> transformations to test. Trait "data": "images" for those that need images.
+/// Plugin kind `proposers`: direction -> transformations to test. Trait "data": "images" for those
+/// that need images.
 class MODELDIFF_API Proposer : public Plugin {
  public:
   ~Proposer() override;
   virtual std::vector<Transformation> propose(const ProposeRequest& request) const = 0;
   /// @param images [n, C, H, W] float32 in [0, 1]
   /// @return       the same shape and range; zero strength gives the images back
-  virtual at::Tensor apply(const Transformation& transformation, const at::Tensor& images) const = 0;
-  /// A change of the same size that lacks what the transformation says: its pixels permuted, another place, random
-  /// phase. nullopt: none makes sense.
-  virtual std::optional<Transformation> placebo(const Transformation& transformation, RandomStream& random) const;
+  virtual at::Tensor apply(const Transformation& transformation,
+                           const at::Tensor& images) const = 0;
+  /// A change of the same size that lacks what the transformation says: its pixels permuted,
+  /// another place, random phase. nullopt: none makes sense.
+  virtual std::optional<Transformation> placebo(const Transformation& transformation,
+                                                RandomStream& random) const;
 };
 
 }  // namespace modeldiff

@@ -22,9 +22,11 @@ struct Region {
 
   static Schema<Region> schema() {
     return Schema<Region>("region")
-        .field("shape", &Region::shape, "`corners`: the four corner pixels; `square`: size x size pixels.")
+        .field("shape", &Region::shape,
+               "`corners`: the four corner pixels; `square`: size x size pixels.")
         .field("row", &Region::row, "First row of the square.", at_least(0), unit("pixels"))
-        .field("column", &Region::column, "First column of the square.", at_least(0), unit("pixels"))
+        .field("column", &Region::column, "First column of the square.", at_least(0),
+               unit("pixels"))
         .field("size", &Region::size, "Side of the square.", at_least(1), unit("pixels"));
   }
   /// @return [height, width] bool, true inside
@@ -34,8 +36,8 @@ struct Region {
 
 template <>
 struct Choices<Region::Shape> {
-  static constexpr std::pair<Region::Shape, const char*> names[] = {{Region::Shape::corners, "corners"},
-                                                                    {Region::Shape::square, "square"}};
+  static constexpr std::pair<Region::Shape, const char*> names[] = {
+      {Region::Shape::corners, "corners"}, {Region::Shape::square, "square"}};
 };
 
 }  // namespace modeldiff

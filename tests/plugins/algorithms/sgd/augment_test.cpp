@@ -22,7 +22,8 @@ DataFacts facts_of(std::int64_t channels, std::int64_t height, std::int64_t widt
 }
 
 /// Images of random pixels in [0, 1].
-at::Tensor pixels(std::int64_t n, std::int64_t channels = 3, std::int64_t height = 6, std::int64_t width = 5) {
+at::Tensor pixels(std::int64_t n, std::int64_t channels = 3, std::int64_t height = 6,
+                  std::int64_t width = 5) {
   at::Tensor x = at::empty({n, channels, height, width}, at::kFloat);
   RandomStream random(11);
   random.fill_uniform(x.mutable_data_ptr<float>(), x.numel(), 0, 1);
@@ -35,8 +36,8 @@ AugmentationParams of(AugmentationKind kind) {
   return params;
 }
 
-Batch augmented(const std::vector<AugmentationParams>& list, const at::Tensor& inputs, std::int64_t step = 0,
-                std::uint64_t seed = kAugmentSeed) {
+Batch augmented(const std::vector<AugmentationParams>& list, const at::Tensor& inputs,
+                std::int64_t step = 0, std::uint64_t seed = kAugmentSeed) {
   const DataFacts facts = facts_of(inputs.size(1), inputs.size(2), inputs.size(3));
   Batch batch{inputs.clone(), at::arange(inputs.size(0)) % 3};
   Augmenter(list, facts).apply(seed, step, batch);
@@ -104,7 +105,8 @@ TEST_CASE("any augmentation of probability 0 changes no bit, of probability 1 ev
   CHECK(same_bytes(augmented({flip}, x).inputs, x.flip({3})));
 }
 
-TEST_CASE("a flip turns about half of the images left to right, pixel by pixel, and leaves the others") {
+TEST_CASE(
+    "a flip turns about half of the images left to right, pixel by pixel, and leaves the others") {
   const at::Tensor x = pixels(400, 1);
   const at::Tensor out = augmented({of(AugmentationKind::flip)}, x).inputs;
   int flipped = 0;
@@ -118,7 +120,8 @@ TEST_CASE("a flip turns about half of the images left to right, pixel by pixel, 
 }
 
 /// `image` [C, H, W] moved by whole pixels, fill where nothing came in.
-at::Tensor moved(const at::Tensor& image, std::int64_t down, std::int64_t right, const std::vector<float>& fill) {
+at::Tensor moved(const at::Tensor& image, std::int64_t down, std::int64_t right,
+                 const std::vector<float>& fill) {
   at::Tensor out = at::empty_like(image);
   const auto from = image.accessor<float, 3>();
   auto to = out.accessor<float, 3>();
@@ -134,7 +137,8 @@ at::Tensor moved(const at::Tensor& image, std::int64_t down, std::int64_t right,
   return out;
 }
 
-TEST_CASE("shift and crop move images by whole pixels within their reach, and every move of it occurs") {
+TEST_CASE(
+    "shift and crop move images by whole pixels within their reach, and every move of it occurs") {
   const std::int64_t reach = 1;
   const at::Tensor x = pixels(120);
   const std::vector<float> fill = facts_of(3, 6, 5).fill;
@@ -170,7 +174,8 @@ TEST_CASE("a rotation by 0 to 180 degrees leaves a constant image with fill in i
 TEST_CASE("a scaled crop of a linear ramp is a linear ramp of a smaller slope") {
   AugmentationParams crop = of(AugmentationKind::crop);
   crop.scale = 0.25;
-  const at::Tensor x = (at::arange(8, at::kFloat) / 8).view({1, 1, 1, 8}).expand({20, 1, 8, 8}).contiguous();
+  const at::Tensor x =
+      (at::arange(8, at::kFloat) / 8).view({1, 1, 1, 8}).expand({20, 1, 8, 8}).contiguous();
   const at::Tensor out = augmented({crop}, x).inputs;
   for (std::int64_t i = 0; i < 20; ++i) {
     // The border columns lie within half a pixel of the edge and may be flat there.
@@ -200,7 +205,8 @@ TEST_CASE("cutout hides at most a square, with the fill of each channel") {
     const at::Tensor changed = (out[i] != x[i]).any(0);
     CHECK(changed.sum().item<std::int64_t>() <= 9);
     CHECK(changed.sum().item<std::int64_t>() >= 4);
-    for (std::int64_t c = 0; c < 3; ++c) CHECK((out[i][c].masked_select(changed) == fill[c]).all().item<bool>());
+    for (std::int64_t c = 0; c < 3; ++c)
+      CHECK((out[i][c].masked_select(changed) == fill[c]).all().item<bool>());
   }
 }
 
@@ -214,7 +220,8 @@ TEST_CASE("erase hides its region in the given share of the images and nothing e
   const at::Tensor inside = erase.region->mask(6, 5);
   CHECK(same_bytes(out.masked_select(~inside), x.masked_select(~inside)));
   std::int64_t erased = 0;
-  for (std::int64_t i = 0; i < 500; ++i) erased += (out[i][1].masked_select(inside) == fill[1]).all().item<bool>();
+  for (std::int64_t i = 0; i < 500; ++i)
+    erased += (out[i][1].masked_select(inside) == fill[1]).all().item<bool>();
   // Binomial(500, 0.9): six deviations of 6.7.
   CHECK(std::abs(erased - 450) < 40);
 }
@@ -224,12 +231,14 @@ TEST_CASE("mixup mixes inputs and targets by the same shares") {
   mixup.alpha = 1;
   // Each image is constant and tells its label: 0, 0.5 or 1.
   const at::Tensor labels = at::arange(30) % 3;
-  const at::Tensor x = (labels.to(at::kFloat) / 2).view({30, 1, 1, 1}).expand({30, 1, 4, 4}).contiguous();
+  const at::Tensor x =
+      (labels.to(at::kFloat) / 2).view({30, 1, 1, 1}).expand({30, 1, 4, 4}).contiguous();
   const Batch out = augmented({mixup}, x);
   CHECK(out.targets.sizes() == at::IntArrayRef({30, 3}));
   CHECK((out.targets.sum(1) - 1).abs().max().item<float>() < 1e-6);
   const at::Tensor told = at::matmul(out.targets, at::tensor({0.f, 0.5f, 1.f}));
-  CHECK((told - out.inputs.select(1, 0).select(1, 0).select(1, 0)).abs().max().item<float>() < 1e-6);
+  CHECK((told - out.inputs.select(1, 0).select(1, 0).select(1, 0)).abs().max().item<float>() <
+        1e-6);
 }
 
 TEST_CASE("a symmetric beta draw has mean 1/2 and variance 1 / (4 (2 alpha + 1))") {
@@ -244,7 +253,8 @@ TEST_CASE("a symmetric beta draw has mean 1/2 and variance 1 / (4 (2 alpha + 1))
       squares += x * x;
     }
     const double variance = 1 / (4 * (2 * alpha + 1));
-    // Five deviations of the mean; those of the variance are below variance / sqrt(draws) for all alpha here.
+    // Five deviations of the mean; those of the variance are below variance / sqrt(draws) for all
+    // alpha here.
     CHECK(std::abs(sum / kDraws) < 5 * std::sqrt(variance / kDraws));
     CHECK(std::abs(squares / kDraws - variance) < 5 * variance / std::sqrt(kDraws));
   }
@@ -256,7 +266,8 @@ TEST_CASE("draws depend on run seed, step and place alone") {
   shift.pixels = 2;
   CHECK(same_bytes(augmented({shift}, x, 4).inputs, augmented({shift}, x, 4).inputs));
   CHECK_FALSE(same_bytes(augmented({shift}, x, 4).inputs, augmented({shift}, x, 5).inputs));
-  CHECK_FALSE(same_bytes(augmented({shift}, x, 4).inputs, augmented({shift}, x, 4, kAugmentSeed + 1).inputs));
+  CHECK_FALSE(same_bytes(augmented({shift}, x, 4).inputs,
+                         augmented({shift}, x, 4, kAugmentSeed + 1).inputs));
   // Another augmentation behind it does not move its draws.
   flip.probability = 0;
   CHECK(same_bytes(augmented({shift}, x, 4).inputs, augmented({shift, flip}, x, 4).inputs));

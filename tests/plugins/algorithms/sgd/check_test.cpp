@@ -79,7 +79,8 @@ TEST_CASE("keys of an augmentation belong to its kind, which needs one of its ow
 TEST_CASE("a start comes from one place, and only a given start has a head to replace") {
   SgdParams params = valid();
   params.init.replace_head = true;
-  CHECK(refusal(params) == "init.replace_head: needs `from` or `file`: fresh weights have a fresh head");
+  CHECK(refusal(params) ==
+        "init.replace_head: needs `from` or `file`: fresh weights have a fresh head");
   params.init.from = Reference{"other"};
   CHECK(refusal(params) == "");
   params.init.file = DataPath{"weights.safetensors"};
@@ -102,7 +103,8 @@ TEST_CASE("pixels are hidden in images alone, and within them") {
   CHECK(misfit(params, table(1, 8, 2, Task::classification).facts) ==
         "input_mask: hides pixels, and the inputs of 'table' are tables of 8 columns");
   CHECK(misfit(params, images(1, 1, 8, 8).facts) ==
-        "input_mask: a square of 4 x 4 pixels at row 5, column 6 leaves an image of 8 rows and 8 columns");
+        "input_mask: a square of 4 x 4 pixels at row 5, column 6 leaves an image of 8 rows and 8 "
+        "columns");
   CHECK(misfit(params, images(1, 1, 9, 10).facts) == "");
 }
 
@@ -120,7 +122,8 @@ TEST_CASE("a table can be mixed and not flipped, a regression has no labels to s
 TEST_CASE("what the model does not take is said under its key") {
   SgdParams params = valid();
   params.model = conv();
-  CHECK(misfit(params, table(1, 8, 2, Task::classification).facts) == "model.width: a convolution needs images");
+  CHECK(misfit(params, table(1, 8, 2, Task::classification).facts) ==
+        "model.width: a convolution needs images");
 }
 
 TEST_CASE("parameters survive being written and read") {

@@ -47,7 +47,8 @@ TEST_CASE("the peak of the triangle is where the parameter says") {
 
 TEST_CASE("the cosine schedule is lr (1 + cos(pi t / T)) / 2") {
   const auto lr = rates(ScheduleKind::cosine, 8);
-  for (int t = 0; t < 8; ++t) CHECK(lr[t] == Approx(0.05 * (1 + std::cos(std::numbers::pi * t / 8))));
+  for (int t = 0; t < 8; ++t)
+    CHECK(lr[t] == Approx(0.05 * (1 + std::cos(std::numbers::pi * t / 8))));
 }
 
 TEST_CASE("milestones below 1 are shares of the run, others are steps") {
@@ -67,13 +68,14 @@ TEST_CASE("milestones that do not ascend in a run are refused with their steps")
   ScheduleParams schedule;
   schedule.kind = ScheduleKind::step;
   schedule.milestones = {0.5, 10};
-  CHECK_THROWS_WITH_AS(learning_rates(schedule, 1, 100),
-                       "schedule.milestones: must ascend, but in a run of 100 steps they are 50, 10", ConfigError);
+  CHECK_THROWS_WITH_AS(
+      learning_rates(schedule, 1, 100),
+      "schedule.milestones: must ascend, but in a run of 100 steps they are 50, 10", ConfigError);
 }
 
 TEST_CASE("one_cycle gives the rates of torch's OneCycleLR") {
-  // torch.optim.lr_scheduler.OneCycleLR(max_lr=0.1, total_steps=11, pct_start=0.3), by its formula: the top is at
-  // 0.3 x 11 - 1 = 2.3, the end at 10.
+  // torch.optim.lr_scheduler.OneCycleLR(max_lr=0.1, total_steps=11, pct_start=0.3), by its formula:
+  // the top is at 0.3 x 11 - 1 = 2.3, the end at 10.
   ScheduleParams schedule;
   schedule.kind = ScheduleKind::one_cycle;
   schedule.peak = 0.3;
@@ -109,8 +111,8 @@ TEST_CASE("a warmup that leaves no step is refused") {
   ScheduleParams schedule;
   schedule.kind = ScheduleKind::constant;
   schedule.warmup = 20;
-  CHECK_THROWS_WITH_AS(learning_rates(schedule, 1, 20), "schedule.warmup: takes 20 steps, and the run has only 20",
-                       ConfigError);
+  CHECK_THROWS_WITH_AS(learning_rates(schedule, 1, 20),
+                       "schedule.warmup: takes 20 steps, and the run has only 20", ConfigError);
 }
 
 }  // namespace

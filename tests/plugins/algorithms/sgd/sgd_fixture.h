@@ -24,7 +24,8 @@ namespace modeldiff::testing {
 /// Linear layers with ReLU between; `kernels` says whether it shows its shape to the fused kernels.
 class TestMlp final : public Model {
  public:
-  TestMlp(std::vector<std::int64_t> widths, bool kernels) : shape_{std::move(widths)}, kernels_(kernels) {
+  TestMlp(std::vector<std::int64_t> widths, bool kernels)
+      : shape_{std::move(widths)}, kernels_(kernels) {
     for (std::int64_t l = 0; l < shape_.layers(); ++l) {
       parameters_.add(layer(l) + ".weight", {shape_.widths[l + 1], shape_.widths[l]});
       parameters_.add(layer(l) + ".bias", {shape_.widths[l + 1]});
@@ -37,8 +38,9 @@ class TestMlp final : public Model {
     for (std::int64_t l = 0; l < shape_.layers(); ++l) {
       const ParameterLayout::Entry& entry = parameters_.at(layer(l) + ".weight");
       const double gain = l + 1 == shape_.layers() ? 1 : 2;
-      random.fill_normal(weights.parameters.mutable_data_ptr<float>() + entry.offset, entry.count,
-                         static_cast<float>(std::sqrt(gain / static_cast<double>(shape_.widths[l]))));
+      random.fill_normal(
+          weights.parameters.mutable_data_ptr<float>() + entry.offset, entry.count,
+          static_cast<float>(std::sqrt(gain / static_cast<double>(shape_.widths[l]))));
     }
     return weights;
   }
@@ -52,7 +54,9 @@ class TestMlp final : public Model {
     return x;
   }
 
-  std::optional<MlpShape> mlp_shape() const override { return kernels_ ? std::optional(shape_) : std::nullopt; }
+  std::optional<MlpShape> mlp_shape() const override {
+    return kernels_ ? std::optional(shape_) : std::nullopt;
+  }
   std::vector<std::string> head() const override {
     const std::string last = layer(shape_.layers() - 1);
     return {last + ".weight", last + ".bias"};
@@ -77,7 +81,8 @@ class TestConv final : public Model {
   }
 
   Weights initialise(RandomStream& random) const override {
-    Weights weights{at::zeros({parameters_.count()}, at::kFloat), at::zeros({buffers_.count()}, at::kFloat)};
+    Weights weights{at::zeros({parameters_.count()}, at::kFloat),
+                    at::zeros({buffers_.count()}, at::kFloat)};
     random.fill_normal(weights.parameters.mutable_data_ptr<float>(), parameters_.count(), 0.3f);
     parameters_.view(weights.parameters, "norm.weight").fill_(1);
     buffers_.view(weights.buffers, "norm.variance").fill_(1);
@@ -145,8 +150,10 @@ struct Problem {
   Examples train;
 };
 
-/// Tables of normal inputs; classes by a linear rule with noise, or targets that are linear with noise.
-inline Problem table(std::int64_t n, std::int64_t columns, std::int64_t outputs, Task task, std::uint64_t seed = 1) {
+/// Tables of normal inputs; classes by a linear rule with noise, or targets that are linear with
+/// noise.
+inline Problem table(std::int64_t n, std::int64_t columns, std::int64_t outputs, Task task,
+                     std::uint64_t seed = 1) {
   RandomStream random(seed);
   Problem out;
   out.facts.name = "table";
@@ -159,14 +166,16 @@ inline Problem table(std::int64_t n, std::int64_t columns, std::int64_t outputs,
     return x;
   };
   out.train.inputs = draw({n, columns}, 1);
-  const at::Tensor z = at::matmul(out.train.inputs, draw({columns, outputs}, 1)) + draw({n, outputs}, 0.3f);
+  const at::Tensor z =
+      at::matmul(out.train.inputs, draw({columns, outputs}, 1)) + draw({n, outputs}, 0.3f);
   out.train.targets = task == Task::classification ? z.argmax(1) : z;
   return out;
 }
 
-/// Images [n, channels, height, width] uint8 of random pixels, whose class is a matter of their mean.
-inline Problem images(std::int64_t n, std::int64_t channels, std::int64_t height, std::int64_t width,
-                      std::int64_t classes = 3, std::uint64_t seed = 1) {
+/// Images [n, channels, height, width] uint8 of random pixels, whose class is a matter of their
+/// mean.
+inline Problem images(std::int64_t n, std::int64_t channels, std::int64_t height,
+                      std::int64_t width, std::int64_t classes = 3, std::uint64_t seed = 1) {
   RandomStream random(seed);
   Problem out;
   out.facts.name = "images";
@@ -184,7 +193,8 @@ inline Problem images(std::int64_t n, std::int64_t channels, std::int64_t height
     const std::int64_t label = i % classes;
     out.train.targets.mutable_data_ptr<std::int64_t>()[i] = label;
     for (std::int64_t k = 0; k < channels * height * width; ++k) {
-      *pixel++ = static_cast<std::uint8_t>(60 * label + static_cast<std::int64_t>(random.below(130)));
+      *pixel++ =
+          static_cast<std::uint8_t>(60 * label + static_cast<std::int64_t>(random.below(130)));
     }
   }
   return out;
@@ -208,9 +218,16 @@ inline std::vector<TrainedRun> train_all(const SgdParams& params, const Problem&
   const TestFactory factory;
   const NamedFiles files;
   Quiet quiet;
-  const TrainRequest request{problem.facts, problem.train, runs, wish.inputs, wish.keep, factory, files,
-                             wish.progress ? *wish.progress : quiet,
-                             [&](std::size_t run, TrainedRun result) { out.at(run) = std::move(result); }};
+  const TrainRequest request{
+      problem.facts,
+      problem.train,
+      runs,
+      wish.inputs,
+      wish.keep,
+      factory,
+      files,
+      wish.progress ? *wish.progress : quiet,
+      [&](std::size_t run, TrainedRun result) { out.at(run) = std::move(result); }};
   make_sgd(params)->train(request);
   return out;
 }

@@ -44,10 +44,12 @@ std::vector<std::int64_t> all_rows(const Problem& problem) {
   return rows;
 }
 
-// ---- the arithmetic of a step ---------------------------------------------------------------------------------------
+// ---- the arithmetic of a step
+// ---------------------------------------------------------------------------------------
 
 TEST_CASE("one step of a regression by hand") {
-  // Two examples x = 1, 3 with targets 2, 0 and weights w, b: loss = ((w + b - 2)^2 + (3w + b)^2) / 2.
+  // Two examples x = 1, 3 with targets 2, 0 and weights w, b: loss = ((w + b - 2)^2 + (3w + b)^2)
+  // / 2.
   Problem problem;
   problem.facts.name = "pair";
   problem.facts.task = Task::regression;
@@ -69,7 +71,8 @@ TEST_CASE("one step of a regression by hand") {
     const TrainedRun run = train_one(params, problem, kSeed);
     CHECK(run.epoch_loss.size() == 1);
     CHECK(run.epoch_loss[0] == Approx((first * first + second * second) / 2));
-    CHECK(run.weights.parameters[0].item<double>() == Approx(w - 0.1 * (first + 3 * second + 0.5 * w)));
+    CHECK(run.weights.parameters[0].item<double>() ==
+          Approx(w - 0.1 * (first + 3 * second + 0.5 * w)));
     CHECK(run.weights.parameters[1].item<double>() == Approx(-0.1 * (first + second)));
   }
 }
@@ -78,9 +81,13 @@ TEST_CASE("one step of a regression by hand") {
 class DoubleTrainer {
  public:
   DoubleTrainer(const SgdParams& params, const Problem& problem)
-      : params_(params), problem_(problem), inputs_(problem.facts.input_shape[0]), outputs_(problem.facts.outputs) {
+      : params_(params),
+        problem_(problem),
+        inputs_(problem.facts.input_shape[0]),
+        outputs_(problem.facts.outputs) {
     RandomStream random(kSeed, "init");
-    const at::Tensor start = TestMlp({inputs_, outputs_}, true).initialise(random).parameters.to(at::kDouble);
+    const at::Tensor start =
+        TestMlp({inputs_, outputs_}, true).initialise(random).parameters.to(at::kDouble);
     w_.assign(start.const_data_ptr<double>(), start.const_data_ptr<double>() + start.numel());
     m_.assign(w_.size(), 0);
     v_.assign(w_.size(), 0);
@@ -114,13 +121,15 @@ class DoubleTrainer {
       const double batch = static_cast<double>(rows.size());
       if (problem_.facts.task == Task::regression) {
         const auto y = problem_.train.targets.accessor<float, 2>();
-        for (std::int64_t o = 0; o < outputs_; ++o) delta[o] = 2 * (z[o] - y[r][o]) / (batch * outputs_);
+        for (std::int64_t o = 0; o < outputs_; ++o)
+          delta[o] = 2 * (z[o] - y[r][o]) / (batch * outputs_);
       } else {
         const std::int64_t label = problem_.train.targets[r].item<std::int64_t>();
         double sum = 0;
         for (const double value : z) sum += std::exp(value);
         for (std::int64_t o = 0; o < outputs_; ++o) {
-          const double target = (1 - params_.label_smoothing) * (o == label) + params_.label_smoothing / outputs_;
+          const double target =
+              (1 - params_.label_smoothing) * (o == label) + params_.label_smoothing / outputs_;
           delta[o] = (std::exp(z[o]) / sum - target) / batch;
         }
       }
@@ -183,7 +192,8 @@ void check_against_reference(SgdParams params, const Problem& problem) {
   }
 }
 
-TEST_CASE("both engines follow SGD without momentum, with heavy ball and with Nesterov's momentum") {
+TEST_CASE(
+    "both engines follow SGD without momentum, with heavy ball and with Nesterov's momentum") {
   const Problem problem = table(50, 5, 3, Task::classification);
   SgdParams params = plain(mlp({}));
   params.schedule.kind = ScheduleKind::triangle;
@@ -230,11 +240,13 @@ TEST_CASE("both engines agree on a network with hidden layers, losses included")
   CHECK(fused.facts.at("engine") == "fused");
   CHECK(autograd.facts.at("engine") == "autograd");
   CHECK(largest_difference(fused.weights.parameters, autograd.weights.parameters) < kRounding);
-  for (std::size_t e = 0; e < 4; ++e) CHECK(fused.epoch_loss[e] == Approx(autograd.epoch_loss[e]).epsilon(1e-4));
+  for (std::size_t e = 0; e < 4; ++e)
+    CHECK(fused.epoch_loss[e] == Approx(autograd.epoch_loss[e]).epsilon(1e-4));
   CHECK(fused.epoch_loss[3] < fused.epoch_loss[0]);
 }
 
-// ---- lengths, subsets, seeds ----------------------------------------------------------------------------------------
+// ---- lengths, subsets, seeds
+// ----------------------------------------------------------------------------------------
 
 TEST_CASE("epochs and the steps they make give the same bytes") {
   const Problem problem = table(50, 5, 3, Task::classification);
@@ -248,7 +260,9 @@ TEST_CASE("epochs and the steps they make give the same bytes") {
   CHECK(a.epoch_loss == b.epoch_loss);
 }
 
-TEST_CASE("drop_last leaves the smaller batch out, and the epoch's loss is the mean over examples without it") {
+TEST_CASE(
+    "drop_last leaves the smaller batch out, and the epoch's loss is the mean over examples "
+    "without it") {
   const Problem problem = table(50, 5, 3, Task::classification);
   SgdParams params = plain(mlp({6}));
   params.drop_last = true;
@@ -271,13 +285,15 @@ TEST_CASE("each epoch has an order of its own, drawn from the seed alone") {
   const SgdParams params = plain(mlp({}));
   const Plan a(params, {2, 4, 6, 8, 10, 12}, 1, 0), b(params, {2, 4, 6, 8, 10, 12}, 2, 0);
   const auto first = a.order(0);
-  CHECK(std::set<std::int64_t>(first.begin(), first.end()) == std::set<std::int64_t>{2, 4, 6, 8, 10, 12});
+  CHECK(std::set<std::int64_t>(first.begin(), first.end()) ==
+        std::set<std::int64_t>{2, 4, 6, 8, 10, 12});
   CHECK(a.order(5) == a.order(5));
   CHECK(a.order(0) != a.order(1));
   CHECK(a.order(0) != b.order(0));
 }
 
-TEST_CASE("a run on a subset is the run on a data set of these rows, with fewer steps in each epoch") {
+TEST_CASE(
+    "a run on a subset is the run on a data set of these rows, with fewer steps in each epoch") {
   const at::Tensor subset = at::arange(0, 50, 2);
   for (const bool is_image : {false, true}) {
     CAPTURE(is_image);
@@ -304,7 +320,8 @@ TEST_CASE("a seed gives the same bytes, alone or beside other runs, and another 
     SgdParams params = plain(is_image ? conv() : mlp({6}));
     if (is_image) params.augment.resize(1);  // flips
     const TrainedRun alone = train_one(params, problem, 2);
-    const auto together = train_all(params, problem, {{1, {}, "run 0"}, {2, {}, "run 1"}, {3, {}, "run 2"}});
+    const auto together =
+        train_all(params, problem, {{1, {}, "run 0"}, {2, {}, "run 1"}, {3, {}, "run 2"}});
     CHECK(same_bytes(alone.weights.parameters, together[1].weights.parameters));
     CHECK(same_bytes(alone.weights.buffers, together[1].weights.buffers));
     CHECK(alone.epoch_loss == together[1].epoch_loss);
@@ -326,9 +343,11 @@ TEST_CASE("torch's generator and number of threads stay as they are") {
   CHECK(at::get_num_threads() == threads);
 }
 
-// ---- checkpoints ----------------------------------------------------------------------------------------------------
+// ---- checkpoints
+// ----------------------------------------------------------------------------------------------------
 
-TEST_CASE("a checkpoint holds the weights, the buffers and the sum of rates of its part of the run") {
+TEST_CASE(
+    "a checkpoint holds the weights, the buffers and the sum of rates of its part of the run") {
   for (const bool is_image : {false, true}) {
     CAPTURE(is_image);
     const Problem problem = is_image ? images(50, 2, 5, 5) : table(50, 5, 3, Task::classification);
@@ -339,7 +358,8 @@ TEST_CASE("a checkpoint holds the weights, the buffers and the sum of rates of i
     for (std::size_t c = 0; c < 4; ++c) {
       CHECK(run.checkpoints[c].step == steps[c]);
       CHECK(run.checkpoints[c].optimizer.empty());
-      CHECK(run.checkpoints[c].learning_rate_sum == Approx(0.05 * static_cast<double>(steps[c] - (c ? steps[c - 1] : 0))));
+      CHECK(run.checkpoints[c].learning_rate_sum ==
+            Approx(0.05 * static_cast<double>(steps[c] - (c ? steps[c - 1] : 0))));
       // At a constant rate a run of that many steps ends there.
       SgdParams shorter = params;
       shorter.epochs.reset();
@@ -381,7 +401,8 @@ TEST_CASE("running statistics of batch norm move with training") {
   CHECK(run.weights.buffers.slice(0, 0, 4).abs().min().item<float>() > 0);  // means began at 0
 }
 
-// ---- hidden pixels --------------------------------------------------------------------------------------------------
+// ---- hidden pixels
+// --------------------------------------------------------------------------------------------------
 
 TEST_CASE("hidden pixels change nothing, in training and in prediction, augmented or not") {
   const Problem problem = images(40, 3, 8, 8);
@@ -440,12 +461,14 @@ TEST_CASE("augmentations reach the training of a network that has kernels") {
   CHECK(largest_difference(flipped.weights.parameters, fused.weights.parameters) > 1e-3);
 }
 
-// ---- starting from other weights ------------------------------------------------------------------------------------
+// ---- starting from other weights
+// ------------------------------------------------------------------------------------
 
 /// A model trained on 3 classes, as the runs of algorithm "pretrained".
 InputRuns pretrained(const SgdParams& params, const Problem& problem) {
   const TrainedRun run = train_one(params, problem, 99);
-  return {{"pretrained", {{make_sgd(params)->predictor(problem.facts, {}, TestFactory()), run.weights, {}}}}};
+  return {{"pretrained",
+           {{make_sgd(params)->predictor(problem.facts, {}, TestFactory()), run.weights, {}}}}};
 }
 
 TEST_CASE("training goes on from the weights of another run, buffers included") {
@@ -495,14 +518,17 @@ TEST_CASE("weights that do not fit are refused with both shapes") {
   const InputRuns from = pretrained(params, three);
   params.init.from = Reference{"pretrained"};
   CHECK(thrown_text<ConfigError>([&] { train_one(params, five, kSeed, {{}, {from}}); }) ==
-        "init: tensor 'layer1.weight' is [5, 6] in the model and [3, 6] in algorithm 'pretrained'; `replace_head: true` "
+        "init: tensor 'layer1.weight' is [5, 6] in the model and [3, 6] in algorithm 'pretrained'; "
+        "`replace_head: true` "
         "starts the last layer anew");
   params.model = mlp({7});
-  CHECK(thrown_text<ConfigError>([&] { train_one(params, three, kSeed, {{}, {from}}); }) ==
-        "init: tensor 'layer0.weight' is [7, 50] in the model and [6, 50] in algorithm 'pretrained'");
+  CHECK(
+      thrown_text<ConfigError>([&] { train_one(params, three, kSeed, {{}, {from}}); }) ==
+      "init: tensor 'layer0.weight' is [7, 50] in the model and [6, 50] in algorithm 'pretrained'");
   params.model = mlp({6, 3});
   CHECK(thrown_text<ConfigError>([&] { train_one(params, three, kSeed, {{}, {from}}); }) ==
-        "init: tensor 'layer2.weight' [3, 3] of the model is not in algorithm 'pretrained'; `replace_head: true` starts "
+        "init: tensor 'layer2.weight' [3, 3] of the model is not in algorithm 'pretrained'; "
+        "`replace_head: true` starts "
         "the last layer anew");
   params.init.replace_head = true;
   params.model = mlp({6, 4});
@@ -514,7 +540,8 @@ TEST_CASE("training starts from the named tensors of a file") {
   const Problem problem = table(20, 5, 3, Task::classification);
   const TestMlp model({5, 3}, true);
   const at::Tensor weights = at::arange(1, 1 + model.parameters().count(), at::kFloat) / 10;
-  const std::filesystem::path file = std::filesystem::temp_directory_path() / "sgd_test_init.safetensors";
+  const std::filesystem::path file =
+      std::filesystem::temp_directory_path() / "sgd_test_init.safetensors";
   write_tensors(file, {{"layer0.weight", model.parameters().view(weights, "layer0.weight").clone()},
                        {"layer0.bias", model.parameters().view(weights, "layer0.bias").clone()}});
   SgdParams params = plain(mlp({}));
@@ -524,11 +551,13 @@ TEST_CASE("training starts from the named tensors of a file") {
   CHECK(same_bytes(train_one(params, problem).weights.parameters, weights));
   params.model = mlp({4});
   CHECK(thrown_text<ConfigError>([&] { train_one(params, problem); }) ==
-        "init: tensor 'layer0.weight' is [4, 5] in the model and [3, 5] in '" + file.string() + "'");
+        "init: tensor 'layer0.weight' is [4, 5] in the model and [3, 5] in '" + file.string() +
+            "'");
   std::filesystem::remove(file);
 }
 
-// ---- what goes wrong ------------------------------------------------------------------------------------------------
+// ---- what goes wrong
+// ------------------------------------------------------------------------------------------------
 
 TEST_CASE("a loss that is not finite ends the run with its place and what to try") {
   Problem problem = table(20, 5, 3, Task::classification);
@@ -538,7 +567,8 @@ TEST_CASE("a loss that is not finite ends the run with its place and what to try
     SgdParams params = plain(mlp({4}, kernels));
     params.batch = 20;
     CHECK(thrown_text<NumericalError>([&] { train_one(params, problem); }) ==
-          "algorithm A, run 0: the training loss is nan at step 1 of 2 (epoch 1 of 2, learning rate 0.05); try a lower "
+          "algorithm A, run 0: the training loss is nan at step 1 of 2 (epoch 1 of 2, learning "
+          "rate 0.05); try a lower "
           "`lr`, `clip: 1` or a schedule that begins lower");
   }
 }
@@ -553,7 +583,8 @@ TEST_CASE("a learning rate far too high is named with the step at which the loss
     const std::string text = thrown_text<NumericalError>([&] { train_one(params, problem); });
     CAPTURE(text);
     CHECK(text.find("algorithm A, run 0: the training loss is ") == 0);
-    CHECK(text.find(" at step 2 of 4 (epoch 1 of 2, learning rate 1e+38); try a lower `lr`") != std::string::npos);
+    CHECK(text.find(" at step 2 of 4 (epoch 1 of 2, learning rate 1e+38); try a lower `lr`") !=
+          std::string::npos);
   }
 }
 
@@ -567,7 +598,8 @@ TEST_CASE("weights lost in the last update are noticed") {
     params.epochs = 1;
     params.lr = 1e38;
     CHECK(thrown_text<NumericalError>([&] { train_one(params, problem); }) ==
-          "algorithm A, run 0: the weights are not finite after the last of 1 steps (epoch 1 of 1, learning rate 1e+38); "
+          "algorithm A, run 0: the weights are not finite after the last of 1 steps (epoch 1 of 1, "
+          "learning rate 1e+38); "
           "try a lower `lr` or `clip: 1`");
   }
 }
@@ -580,7 +612,8 @@ class Impatient final : public Quiet {
     label = what;
   }
   void check_stop() const override {
-    if (std::chrono::steady_clock::now() - begin_ > std::chrono::milliseconds(100)) throw Interrupted("stopped");
+    if (std::chrono::steady_clock::now() - begin_ > std::chrono::milliseconds(100))
+      throw Interrupted("stopped");
   }
   std::vector<double> shares;
   std::string label;
@@ -622,9 +655,11 @@ TEST_CASE("more of the batch or of the data is more memory, by the engine that i
   CHECK(bytes(autograd, 1000) - small > 72.0 * 4 * (7 * 64));
 }
 
-// ---- a recipe -------------------------------------------------------------------------------------------------------
+// ---- a recipe
+// -------------------------------------------------------------------------------------------------------
 
-/// The 8x8 digits: 1,200 rows to train on, 597 to test, drawn by seed 0. Empty when the file is not there.
+/// The 8x8 digits: 1,200 rows to train on, 597 to test, drawn by seed 0. Empty when the file is not
+/// there.
 std::optional<std::pair<Problem, Examples>> digits() {
   const char* folder = std::getenv("MODELDIFF_DATA");
   std::ifstream file(std::filesystem::path(folder ? folder : "") / "digits" / "digits.csv");
@@ -635,7 +670,8 @@ std::optional<std::pair<Problem, Examples>> digits() {
   while (std::getline(file, line)) {
     std::istringstream row(line);
     std::string cell;
-    for (int i = 0; i < 64 && std::getline(row, cell, ','); ++i) pixels.push_back(std::stof(cell) / 16);
+    for (int i = 0; i < 64 && std::getline(row, cell, ','); ++i)
+      pixels.push_back(std::stof(cell) / 16);
     std::getline(row, cell, ',');
     labels.push_back(std::stoll(cell));
   }
@@ -653,7 +689,8 @@ std::optional<std::pair<Problem, Examples>> digits() {
   return std::pair{problem, all.select(order.slice(0, 1200))};
 }
 
-double accuracy(const SgdParams& params, const Problem& problem, const Examples& test, const TrainedRun& run) {
+double accuracy(const SgdParams& params, const Problem& problem, const Examples& test,
+                const TrainedRun& run) {
   const Predictor predictor = make_sgd(params)->predictor(problem.facts, {}, TestFactory());
   const at::Tensor guess = predictor.outputs(run.weights, test.inputs).argmax(1);
   return (guess == test.targets).to(at::kDouble).mean().item<double>();

@@ -23,28 +23,36 @@ struct LinearRuns {
 
   explicit LinearRuns(float noise) {
     RandomStream random(1, "masks");
-    for (std::int64_t i = 0; i < masks.numel(); ++i) masks.data_ptr<bool>()[i] = random.below(2) == 1;
+    for (std::int64_t i = 0; i < masks.numel(); ++i)
+      masks.data_ptr<bool>()[i] = random.below(2) == 1;
     for (std::int64_t q = 0; q < kQueries; ++q) {
       theta[q][q] = 2;
       theta[q][q + 10] = -1;
       theta[q][q + 20] = 0.5;
     }
-    const at::Tensor y = 3 + at::matmul(masks.to(at::kFloat), theta.t()) + normal(2, {kRuns, kQueries}, noise);
-    for (std::int64_t run = 0; run < kRuns; ++run) runs.push_back({{"measurements", y[run].clone()}});
+    const at::Tensor y =
+        3 + at::matmul(masks.to(at::kFloat), theta.t()) + normal(2, {kRuns, kQueries}, noise);
+    for (std::int64_t run = 0; run < kRuns; ++run)
+      runs.push_back({{"measurements", y[run].clone()}});
     train.inputs = at::zeros({kExamples, 1});
     queries.inputs = at::zeros({kQueries, 1});
   }
 
   Attribution combined(const Json& params, int threads = 1) {
-    return make_attributor(params)->combine(
-        {.runs = runs, .masks = masks, .train = train, .queries = queries, .threads = threads, .progress = progress});
+    return make_attributor(params)->combine({.runs = runs,
+                                             .masks = masks,
+                                             .train = train,
+                                             .queries = queries,
+                                             .threads = threads,
+                                             .progress = progress});
   }
 };
 
 }  // namespace
 
 TEST_CASE("a run is scored by its measurements of the queries") {
-  auto fixture = make_fixture(std::make_shared<MlpModel>(std::vector<std::int64_t>{20, 12, 4}), {10, 20}, 7, 4);
+  auto fixture = make_fixture(std::make_shared<MlpModel>(std::vector<std::int64_t>{20, 12, 4}),
+                              {10, 20}, 7, 4);
   const TensorMap found = make_attributor()->score_run({.facts = fixture->facts,
                                                         .train = fixture->train,
                                                         .queries = fixture->queries,
@@ -54,8 +62,10 @@ TEST_CASE("a run is scored by its measurements of the queries") {
                                                         .subset = {},
                                                         .progress = fixture->progress});
   Pass pass;
-  const at::Tensor logits = fixture->predictor.model->forward(fixture->weights, fixture->queries.inputs, pass);
-  CHECK(largest_difference(found.at("measurements"), log_odds_margin(logits, fixture->queries.targets)) < 1e-5);
+  const at::Tensor logits =
+      fixture->predictor.model->forward(fixture->weights, fixture->queries.inputs, pass);
+  CHECK(largest_difference(found.at("measurements"),
+                           log_odds_margin(logits, fixture->queries.targets)) < 1e-5);
 }
 
 TEST_CASE("sparse weights come back in mask units, and what was fitted is told") {
@@ -78,15 +88,18 @@ TEST_CASE("the difference of means is unbiased with the noise that is handed on"
   const at::Tensor errors = (found.raw - problem.theta).to(at::kDouble);
   for (std::int64_t q = 0; q < kQueries; ++q) {
     CAPTURE(q);
-    const double deviation = std::sqrt(found.output_covariance[q][q].item<double>() * found.noise_scale);
-    CHECK(std::abs(errors[q].std().item<double>() / deviation - 1) < 0.4);  // of 40 values: 3.5 standard errors
+    const double deviation =
+        std::sqrt(found.output_covariance[q][q].item<double>() * found.noise_scale);
+    CHECK(std::abs(errors[q].std().item<double>() / deviation - 1) <
+          0.4);  // of 40 values: 3.5 standard errors
     CHECK(std::abs(errors[q].mean().item<double>()) < 4 * deviation / std::sqrt(40.0));
   }
   // By hand: the mean of the measurement with the example less the mean without.
   at::Tensor y = at::empty({kRuns}, at::kDouble);
   for (std::int64_t run = 0; run < kRuns; ++run) y[run] = problem.runs[run].at("measurements")[0];
   const at::Tensor with = problem.masks.select(1, 7);
-  const double expected = (y.masked_select(with).mean() - y.masked_select(with.logical_not()).mean()).item<double>();
+  const double expected =
+      (y.masked_select(with).mean() - y.masked_select(with.logical_not()).mean()).item<double>();
   CHECK(std::abs(found.raw[0][7].item<double>() - expected) < 1e-5);
 }
 
@@ -103,10 +116,14 @@ TEST_CASE("an example that is in every run has weight 0") {
 TEST_CASE("runs without masks, or of other queries, are refused with both shapes") {
   LinearRuns problem(0.1f);
   problem.runs[7]["measurements"] = at::zeros({3});
-  CHECK_THROWS_WITH_AS(problem.combined({}), "run 7 of 400 has measurements [3] float32, expected [5]", ShapeError);
-  problem.masks = at::Tensor();
   CHECK_THROWS_WITH_AS(problem.combined({}),
-                       "masks must be [400, 40] runs x training examples, got none: the runs had all examples", ShapeError);
+                       "run 7 of 400 has measurements [3] float32, expected [5]", ShapeError);
+  problem.masks = at::Tensor();
+  CHECK_THROWS_WITH_AS(
+      problem.combined({}),
+      "masks must be [400, 40] runs x training examples, got none: the runs had all examples",
+      ShapeError);
   problem.runs.resize(3);
-  CHECK_THROWS_WITH_AS(problem.combined({}), "datamodels need at least 4 subset runs, got 3", ShapeError);
+  CHECK_THROWS_WITH_AS(problem.combined({}), "datamodels need at least 4 subset runs, got 3",
+                       ShapeError);
 }

@@ -23,11 +23,13 @@ struct Options {
 };
 
 trak::Features features_of(Fixture& fixture, const Examples& examples, const Options& options) {
-  const std::int64_t columns =
-      options.kind == ProjectionKind::identity ? fixture.predictor.model->parameters().count() : options.columns;
-  return trak::features({fixture.predictor, fixture.weights, Task::classification, Measurement::log_odds_margin,
-                         options.kind, columns, options.seed, options.batch, fixture.progress},
-                        examples);
+  const std::int64_t columns = options.kind == ProjectionKind::identity
+                                   ? fixture.predictor.model->parameters().count()
+                                   : options.columns;
+  return trak::features(
+      {fixture.predictor, fixture.weights, Task::classification, Measurement::log_odds_margin,
+       options.kind, columns, options.seed, options.batch, fixture.progress},
+      examples);
 }
 
 /// Gradients of the margin, one backward pass an example. @return [n, p]
@@ -39,25 +41,31 @@ at::Tensor gradients_one_by_one(Fixture& fixture, const Examples& examples) {
     weights.parameters = weights.parameters.detach().clone().requires_grad_();
     Pass pass;
     const at::Tensor input = fixture.predictor.view.apply(examples.inputs.slice(0, i, i + 1));
-    const at::Tensor margin = log_odds_margin(fixture.predictor.model->forward(weights, input, pass), examples.targets.slice(0, i, i + 1));
+    const at::Tensor margin =
+        log_odds_margin(fixture.predictor.model->forward(weights, input, pass),
+                        examples.targets.slice(0, i, i + 1));
     rows.push_back(torch::autograd::grad({margin.sum()}, {weights.parameters})[0]);
   }
   return at::stack(rows);
 }
 
 /// P [p, k] of a whole model, from the definition of its entries.
-at::Tensor whole_projection(const Model& model, const std::vector<std::string>& layers, const Options& options) {
+at::Tensor whole_projection(const Model& model, const std::vector<std::string>& layers,
+                            const Options& options) {
   at::Tensor out = at::zeros({model.parameters().count(), (options.columns + 127) / 128 * 128});
   for (const std::string& layer : layers) {
     const trak::LayerProjection projection(options.kind, options.seed, layer);
     const std::int64_t offset = model.parameters().at(layer + ".weight").offset;
     std::int64_t rows = model.parameters().at(layer + ".weight").count;
-    if (model.parameters().contains(layer + ".bias")) rows += model.parameters().at(layer + ".bias").count;
+    if (model.parameters().contains(layer + ".bias"))
+      rows += model.parameters().at(layer + ".bias").count;
     for (std::int64_t block = 0; block < out.size(1) / 128; ++block) {
       trak::Panel panel;
       panel.draw(projection, 0, rows, block);
       for (std::int64_t tile = 0; tile < 8; ++tile) {
-        panel.unpack(0, rows, tile, out.data_ptr<float>() + offset * out.size(1) + block * 128 + tile * 16, out.size(1));
+        panel.unpack(0, rows, tile,
+                     out.data_ptr<float>() + offset * out.size(1) + block * 128 + tile * 16,
+                     out.size(1));
       }
     }
   }
@@ -65,21 +73,27 @@ at::Tensor whole_projection(const Model& model, const std::vector<std::string>& 
 }
 
 std::unique_ptr<Fixture> mlp_fixture() {
-  return make_fixture(std::make_shared<MlpModel>(std::vector<std::int64_t>{20, 12, 8, 4}), {30, 20}, 7, 4);
+  return make_fixture(std::make_shared<MlpModel>(std::vector<std::int64_t>{20, 12, 8, 4}), {30, 20},
+                      7, 4);
 }
 
-std::unique_ptr<Fixture> conv_fixture() { return make_fixture(std::make_shared<ConvModel>(), {30, 3, 8, 8}, 7, 4); }
+std::unique_ptr<Fixture> conv_fixture() {
+  return make_fixture(std::make_shared<ConvModel>(), {30, 3, 8, 8}, 7, 4);
+}
 
 }  // namespace
 
 TEST_CASE("without a projection features are the gradients of every example") {
   for (const auto& fixture : {mlp_fixture(), conv_fixture()}) {
-    const trak::Features found = features_of(*fixture, fixture->train, {.kind = ProjectionKind::identity});
+    const trak::Features found =
+        features_of(*fixture, fixture->train, {.kind = ProjectionKind::identity});
     CHECK(relative_distance(found.rows, gradients_one_by_one(*fixture, fixture->train)) < 1e-5);
   }
 }
 
-TEST_CASE("features are the gradients times P over sqrt(k), for linear and other layers, signs and normal numbers") {
+TEST_CASE(
+    "features are the gradients times P over sqrt(k), for linear and other layers, signs and "
+    "normal numbers") {
   for (const ProjectionKind kind : {ProjectionKind::rademacher, ProjectionKind::normal}) {
     for (const bool convolutions : {false, true}) {
       CAPTURE(convolutions);
@@ -89,8 +103,10 @@ TEST_CASE("features are the gradients times P over sqrt(k), for linear and other
                        : std::vector<std::string>{"layer0", "layer1", "layer2"};
       const Options options{.kind = kind};
       const at::Tensor p = whole_projection(*fixture->predictor.model, layers, options);
-      const at::Tensor expected = at::matmul(gradients_one_by_one(*fixture, fixture->train), p) / std::sqrt(200.0);
-      CHECK(relative_distance(features_of(*fixture, fixture->train, options).rows, expected) < 1e-5);
+      const at::Tensor expected =
+          at::matmul(gradients_one_by_one(*fixture, fixture->train), p) / std::sqrt(200.0);
+      CHECK(relative_distance(features_of(*fixture, fixture->train, options).rows, expected) <
+            1e-5);
     }
   }
 }
@@ -102,7 +118,8 @@ TEST_CASE("batches and threads do not matter") {
     CHECK(features_of(*fixture, fixture->train, {}).rows.equal(whole));
     for (const std::int64_t batch : {1, 7}) {
       CAPTURE(batch);
-      CHECK(relative_distance(features_of(*fixture, fixture->train, {.batch = batch}).rows, whole) < 1e-5);
+      CHECK(relative_distance(features_of(*fixture, fixture->train, {.batch = batch}).rows, whole) <
+            1e-5);
     }
     at::set_num_threads(3);
     const at::Tensor threaded = features_of(*fixture, fixture->train, {}).rows;
@@ -113,8 +130,8 @@ TEST_CASE("batches and threads do not matter") {
 
 TEST_CASE("training examples and queries of a run share P; runs do not") {
   const auto fixture = mlp_fixture();
-  CHECK(features_of(*fixture, fixture->train.select(at::arange(5, at::kLong)), {}).rows.equal(
-      features_of(*fixture, fixture->train, {}).rows.narrow(0, 0, 5)));
+  CHECK(features_of(*fixture, fixture->train.select(at::arange(5, at::kLong)), {})
+            .rows.equal(features_of(*fixture, fixture->train, {}).rows.narrow(0, 0, 5)));
   const at::Tensor other = features_of(*fixture, fixture->train, {.seed = 4}).rows;
   CHECK(relative_distance(other, features_of(*fixture, fixture->train, {}).rows) > 0.5);
 }
@@ -124,13 +141,15 @@ TEST_CASE("1 - p comes from the margin and does not vanish for confident example
   fixture->train.inputs = at::full({1, 1}, 40.0f);
   fixture->train.targets = at::ones({1}, at::kLong);
   fixture->weights.parameters = at::ones({1});
-  const double found = features_of(*fixture, fixture->train, {.kind = ProjectionKind::identity}).one_minus_p.item<double>();
+  const double found = features_of(*fixture, fixture->train, {.kind = ProjectionKind::identity})
+                           .one_minus_p.item<double>();
   CHECK(std::abs(found / std::exp(-40.0) - 1) < 1e-5);  // 4.2e-18
 }
 
 TEST_CASE("a model with parameters outside of the tape is refused") {
   auto fixture = make_fixture(std::make_shared<HalfTapedModel>(), {4, 3}, 2, 2);
-  CHECK_THROWS_WITH_AS(features_of(*fixture, fixture->train, {}),
-                       "layers of the model that are written with the tape have 6 parameters, the model has 8",
-                       PluginError);
+  CHECK_THROWS_WITH_AS(
+      features_of(*fixture, fixture->train, {}),
+      "layers of the model that are written with the tape have 6 parameters, the model has 8",
+      PluginError);
 }

@@ -15,7 +15,8 @@ using trak::Panel;
 namespace {
 
 /// P [rows, columns], made in panels of `at_once` rows.
-at::Tensor matrix(const LayerProjection& projection, std::int64_t rows, std::int64_t columns, std::int64_t at_once) {
+at::Tensor matrix(const LayerProjection& projection, std::int64_t rows, std::int64_t columns,
+                  std::int64_t at_once) {
   at::Tensor out = at::empty({rows, columns});
   for (std::int64_t first = 0; first < rows; first += at_once) {
     const std::int64_t count = std::min(at_once, rows - first);
@@ -57,15 +58,18 @@ TEST_CASE("P differs between runs and layers") {
 }
 
 TEST_CASE("signs are +1 and -1 and fair, normal numbers have the moments of a normal") {
-  const at::Tensor signs = matrix(LayerProjection(ProjectionKind::rademacher, 1, "layer"), 1000, 256, 1000);
+  const at::Tensor signs =
+      matrix(LayerProjection(ProjectionKind::rademacher, 1, "layer"), 1000, 256, 1000);
   CHECK(signs.abs().eq(1).all().item<bool>());
   CHECK(std::abs(signs.mean().item<double>()) < 0.01);  // standard deviation .002
-  const at::Tensor numbers = matrix(LayerProjection(ProjectionKind::normal, 1, "layer"), 1000, 256, 1000).to(at::kDouble);
+  const at::Tensor numbers =
+      matrix(LayerProjection(ProjectionKind::normal, 1, "layer"), 1000, 256, 1000).to(at::kDouble);
   CHECK(std::abs(numbers.mean().item<double>()) < 0.01);
   CHECK(std::abs(numbers.square().mean().item<double>() - 1) < 0.02);
   CHECK(std::abs(numbers.pow(4).mean().item<double>() - 3) < 0.1);
   // No two columns are alike.
-  const at::Tensor correlation = at::matmul(numbers.t(), numbers) / 1000 - at::eye(256, at::kDouble);
+  const at::Tensor correlation =
+      at::matmul(numbers.t(), numbers) / 1000 - at::eye(256, at::kDouble);
   CHECK(correlation.abs().max().item<double>() < 0.25);
 }
 
@@ -75,11 +79,16 @@ TEST_CASE("projected inner products are unbiased with the variance of random sig
   const at::Tensor g = normal(1, {kParameters}).to(at::kDouble);
   const at::Tensor h = (0.3 * g + normal(2, {kParameters})).to(at::kDouble);
   const double exact = g.dot(h).item<double>();
-  const double variance = (g.square().sum() * h.square().sum() + exact * exact - 2 * (g * h).square().sum()).item<double>() / kColumns;
+  const double variance =
+      (g.square().sum() * h.square().sum() + exact * exact - 2 * (g * h).square().sum())
+          .item<double>() /
+      kColumns;
   double sum = 0;
   double squares = 0;
   for (int seed = 0; seed < kSeeds; ++seed) {
-    const at::Tensor p = matrix(LayerProjection(ProjectionKind::rademacher, seed, "layer"), kParameters, kColumns, kParameters).to(at::kDouble);
+    const at::Tensor p = matrix(LayerProjection(ProjectionKind::rademacher, seed, "layer"),
+                                kParameters, kColumns, kParameters)
+                             .to(at::kDouble);
     const double error = at::matmul(g, p).dot(at::matmul(h, p)).item<double>() / kColumns - exact;
     sum += error;
     squares += error * error;
@@ -98,7 +107,8 @@ TEST_CASE("products without zeros are products, row by row") {
   for (std::int64_t unit = 0; unit < 3; ++unit) {
     CAPTURE(unit);
     at::Tensor out = at::ones({kRows, trak::kTileColumns});
-    trak::add_scaled_products(inputs, units.rows(unit), units.values(unit), tile.const_data_ptr<float>(), out.data_ptr<float>());
+    trak::add_scaled_products(inputs, units.rows(unit), units.values(unit),
+                              tile.const_data_ptr<float>(), out.data_ptr<float>());
     const at::Tensor with_bias = at::cat({a, at::ones({kRows, 1})}, 1);
     const at::Tensor expected = 1 + factors.narrow(1, unit, 1) * at::matmul(with_bias, tile);
     CHECK(largest_difference(out, expected) < 1e-4);

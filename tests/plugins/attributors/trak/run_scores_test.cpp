@@ -14,9 +14,12 @@ using trak::run_scores;
 
 namespace {
 
-at::Tensor doubles(std::uint64_t seed, std::vector<std::int64_t> sizes) { return normal(seed, sizes).to(at::kDouble); }
+at::Tensor doubles(std::uint64_t seed, std::vector<std::int64_t> sizes) {
+  return normal(seed, sizes).to(at::kDouble);
+}
 
-/// Logistic regression on rows phi = y x by Newton's method: minimises the sum of log(1 + exp(-w.phi)).
+/// Logistic regression on rows phi = y x by Newton's method: minimises the sum of log(1 +
+/// exp(-w.phi)).
 at::Tensor fit_logistic(const at::Tensor& phi, at::Tensor w) {
   for (int step = 0; step < 50; ++step) {
     const at::Tensor miss = at::sigmoid(-at::matmul(phi, w));
@@ -72,9 +75,10 @@ TEST_CASE("without a projection scores of a logistic regression are phi_q' (Phi'
   auto fixture = make_fixture(std::make_shared<LogisticModel>(6), {40, 6}, 5, 2);
   fixture->weights.parameters = doubles(9, {6});  // float64 throughout
   const auto features_of = [&](const Examples& examples) {
-    return trak::features({fixture->predictor, fixture->weights, Task::classification, Measurement::log_odds_margin,
-                           ProjectionKind::identity, 6, 0, 0, fixture->progress},
-                          examples);
+    return trak::features(
+        {fixture->predictor, fixture->weights, Task::classification, Measurement::log_odds_margin,
+         ProjectionKind::identity, 6, 0, 0, fixture->progress},
+        examples);
   };
   const trak::Features train = features_of(fixture->train);
   const trak::Features queries = features_of(fixture->queries);
@@ -82,7 +86,8 @@ TEST_CASE("without a projection scores of a logistic regression are phi_q' (Phi'
     return examples.inputs.to(at::kDouble) * (2 * examples.targets - 1).unsqueeze(1);  // y x
   };
   const at::Tensor phi = rows(fixture->train);
-  const at::Tensor expected = at::matmul(rows(fixture->queries), at::linalg_solve(at::matmul(phi.t(), phi), phi.t()));
+  const at::Tensor expected =
+      at::matmul(rows(fixture->queries), at::linalg_solve(at::matmul(phi.t(), phi), phi.t()));
   const trak::RunScores found = run_scores(train, queries.rows, {}, {.damping = 0});
   CHECK(largest_difference(found.scores, expected) < 1e-10);
   CHECK(found.lambda == 0);
@@ -90,7 +95,8 @@ TEST_CASE("without a projection scores of a logistic regression are phi_q' (Phi'
   CHECK(largest_difference(train.one_minus_p, miss) < 1e-10);
 }
 
-TEST_CASE("leaving one example out of a least-squares fit changes it by x'(X'X)^-1 x_i e_i / (1 - h_i)") {
+TEST_CASE(
+    "leaving one example out of a least-squares fit changes it by x'(X'X)^-1 x_i e_i / (1 - h_i)") {
   const at::Tensor x = doubles(1, {50, 6});
   const at::Tensor y = doubles(2, {50});
   const at::Tensor queries = doubles(3, {4, 6});
@@ -104,12 +110,15 @@ TEST_CASE("leaving one example out of a least-squares fit changes it by x'(X'X)^
   const at::Tensor predicted = scores * (y - at::matmul(x, w)) / (1 - leverage);
   for (std::int64_t i = 0; i < 50; ++i) {
     CAPTURE(i);
-    const at::Tensor truth = at::matmul(queries, w - fit(without_row(x, i), without_row(y.unsqueeze(1), i).squeeze(1)));
+    const at::Tensor truth =
+        at::matmul(queries, w - fit(without_row(x, i), without_row(y.unsqueeze(1), i).squeeze(1)));
     CHECK(largest_difference(predicted.select(1, i), truth) < 1e-10);
   }
 }
 
-TEST_CASE("scores follow exact leave-one-out fits of a logistic regression, with Newton weights nearly exactly") {
+TEST_CASE(
+    "scores follow exact leave-one-out fits of a logistic regression, with Newton weights nearly "
+    "exactly") {
   for (const std::uint64_t seed : {1, 2, 3}) {
     CAPTURE(seed);
     const Logistic problem(seed);
@@ -122,18 +131,23 @@ TEST_CASE("scores follow exact leave-one-out fits of a logistic regression, with
     // With the leverage h_i = R_i phi_i' G^-1 phi_i of the step that leaves i out.
     const at::Tensor leverage = scores(problem.phi, true).diagonal() * q * (1 - q);
     const at::Tensor sharper = scores(problem.queries, true) * q / (1 - leverage);
-    CHECK(largest_difference(sharper, problem.left_out) <= 0.2 * problem.left_out.abs().max().item<double>());
+    CHECK(largest_difference(sharper, problem.left_out) <=
+          0.2 * problem.left_out.abs().max().item<double>());
   }
 }
 
-TEST_CASE("with strong damping scores become the products of features over lambda; scaling f leaves their rows' directions") {
+TEST_CASE(
+    "with strong damping scores become the products of features over lambda; scaling f leaves "
+    "their rows' directions") {
   const trak::Features train{doubles(1, {60, 10}), at::ones({60}, at::kDouble)};
   const at::Tensor queries = doubles(2, {5, 10});
   const trak::RunScores strong = run_scores(train, queries, {}, {.damping = 1e9});
-  CHECK(relative_distance(strong.scores * strong.lambda, at::matmul(queries, train.rows.t())) < 1e-6);
+  CHECK(relative_distance(strong.scores * strong.lambda, at::matmul(queries, train.rows.t())) <
+        1e-6);
   const auto unit = [](const at::Tensor& x) { return x / x.norm(2, 1, true); };
   const trak::Features scaled{7 * train.rows, train.one_minus_p};
-  CHECK(largest_difference(unit(run_scores(scaled, 7 * queries, {}, {}).scores), unit(run_scores(train, queries, {}, {}).scores)) < 1e-6);
+  CHECK(largest_difference(unit(run_scores(scaled, 7 * queries, {}, {}).scores),
+                           unit(run_scores(train, queries, {}, {}).scores)) < 1e-6);
 }
 
 TEST_CASE("a Gram matrix larger than one block is the Gram matrix") {
@@ -142,7 +156,8 @@ TEST_CASE("a Gram matrix larger than one block is the Gram matrix") {
   const at::Tensor phi = train.rows.to(at::kDouble);
   const at::Tensor gram = at::matmul(phi.t(), phi);
   const at::Tensor damped = gram + 1e-3 * gram.trace() / 600 * at::eye(600, at::kDouble);
-  const at::Tensor expected = at::matmul(at::linalg_solve(damped, queries.to(at::kDouble).t()).t(), phi.t());
+  const at::Tensor expected =
+      at::matmul(at::linalg_solve(damped, queries.to(at::kDouble).t()).t(), phi.t());
   CHECK(relative_distance(run_scores(train, queries, {}, {}).scores, expected) < 1e-5);
 }
 
@@ -151,7 +166,8 @@ TEST_CASE("only examples that the run was trained on are in the Gram matrix, all
   const at::Tensor queries = doubles(2, {3, 5});
   const at::Tensor subset = at::arange(0, 30, 2, at::kLong);
   const at::Tensor phi = train.rows.index_select(0, subset);
-  const at::Tensor expected = at::matmul(queries, at::linalg_solve(at::matmul(phi.t(), phi), train.rows.t()));
+  const at::Tensor expected =
+      at::matmul(queries, at::linalg_solve(at::matmul(phi.t(), phi), train.rows.t()));
   const trak::RunScores found = run_scores(train, queries, subset, {.damping = 0});
   CHECK(found.scores.size(1) == 30);
   CHECK(largest_difference(found.scores, expected) < 1e-10);
@@ -160,17 +176,19 @@ TEST_CASE("only examples that the run was trained on are in the Gram matrix, all
 TEST_CASE("a singular Gram matrix is an error that names n, k and lambda") {
   const at::Tensor queries = doubles(2, {3, 8});
   const trak::Features none{at::zeros({5, 8}, at::kDouble), at::ones({5}, at::kDouble)};
-  CHECK_THROWS_WITH_AS(run_scores(none, queries, {}, {}),
-                       "the Gram matrix of n = 5 gradients, projected to k = 8 numbers, is singular with lambda = 0 "
-                       "(damping 0.001): all gradients are 0",
-                       NumericalError);
+  CHECK_THROWS_WITH_AS(
+      run_scores(none, queries, {}, {}),
+      "the Gram matrix of n = 5 gradients, projected to k = 8 numbers, is singular with lambda = 0 "
+      "(damping 0.001): all gradients are 0",
+      NumericalError);
   // Whole numbers, so that the rank is 1 without rounding.
   const trak::Features alike{at::ones({5, 8}, at::kDouble), at::ones({5}, at::kDouble)};
-  CHECK_THROWS_WITH_AS(run_scores(alike, queries, {}, {.damping = 0}),
-                       "the Gram matrix of n = 5 gradients, projected to k = 8 numbers, is singular with lambda = 0 "
-                       "(damping 0): it has no more directions than there are gradients; raise `damping` or lower "
-                       "`projection`",
-                       NumericalError);
+  CHECK_THROWS_WITH_AS(
+      run_scores(alike, queries, {}, {.damping = 0}),
+      "the Gram matrix of n = 5 gradients, projected to k = 8 numbers, is singular with lambda = 0 "
+      "(damping 0): it has no more directions than there are gradients; raise `damping` or lower "
+      "`projection`",
+      NumericalError);
   at::Tensor broken = doubles(1, {5, 8});
   broken[2][3] = std::numeric_limits<double>::infinity();
   CHECK_THROWS_WITH_AS(run_scores({broken, at::ones({5}, at::kDouble)}, queries, {}, {}),

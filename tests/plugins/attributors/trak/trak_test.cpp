@@ -23,7 +23,8 @@ TensorMap score(const Attributor& attributor, Fixture& fixture, std::uint64_t se
                                .progress = fixture.progress});
 }
 
-TensorMap run_of(std::initializer_list<float> scores, std::initializer_list<float> miss, std::int64_t queries) {
+TensorMap run_of(std::initializer_list<float> scores, std::initializer_list<float> miss,
+                 std::int64_t queries) {
   return {{"scores", at::tensor(std::vector<float>(scores)).reshape({queries, -1})},
           {"one_minus_p", at::tensor(std::vector<float>(miss))},
           {"lambda", at::ones({1}, at::kDouble)}};
@@ -32,7 +33,8 @@ TensorMap run_of(std::initializer_list<float> scores, std::initializer_list<floa
 }  // namespace
 
 TEST_CASE("a run gives scores [queries, training examples] that come back with the seed") {
-  auto fixture = make_fixture(std::make_shared<MlpModel>(std::vector<std::int64_t>{20, 12, 4}), {60, 20}, 7, 4);
+  auto fixture = make_fixture(std::make_shared<MlpModel>(std::vector<std::int64_t>{20, 12, 4}),
+                              {60, 20}, 7, 4);
   const auto attributor = make_attributor({{"projection", 40}});
   const TensorMap first = score(*attributor, *fixture);
   CHECK(first.at("scores").sizes() == at::IntArrayRef({7, 60}));
@@ -43,36 +45,46 @@ TEST_CASE("a run gives scores [queries, training examples] that come back with t
 }
 
 TEST_CASE("many projected numbers give the scores of raw gradients") {
-  auto fixture = make_fixture(std::make_shared<MlpModel>(std::vector<std::int64_t>{6, 5, 3}), {200, 6}, 9, 3);
+  auto fixture =
+      make_fixture(std::make_shared<MlpModel>(std::vector<std::int64_t>{6, 5, 3}), {200, 6}, 9, 3);
   // Damping on the scale of the gradients: the projection then disturbs little.
-  const at::Tensor exact = score(*make_attributor({{"projection_kind", "identity"}, {"damping", 10.0}}), *fixture).at("scores");
+  const at::Tensor exact =
+      score(*make_attributor({{"projection_kind", "identity"}, {"damping", 10.0}}), *fixture)
+          .at("scores");
   const auto correlation = [&](const at::Tensor& found) {
     return (found.flatten().dot(exact.flatten()) / (found.norm() * exact.norm())).item<double>();
   };
   // lambda is a share of the mean eigenvalue, of which there are k instead of p = 53.
   const double damping = 10.0 * 8000 / 53;
-  CHECK(correlation(score(*make_attributor({{"projection", 8000}, {"damping", damping}}), *fixture).at("scores")) > 0.98);
+  CHECK(correlation(score(*make_attributor({{"projection", 8000}, {"damping", damping}}), *fixture)
+                        .at("scores")) > 0.98);
 }
 
 TEST_CASE("runs are combined as the product of two means, not as the mean of products") {
   // Scores 1, 2 and 3, 4 of one query; 1 - p .5, .1 and .1, .3.
-  const std::vector<TensorMap> runs = {run_of({1, 2}, {0.5f, 0.1f}, 1), run_of({3, 4}, {0.1f, 0.3f}, 1)};
+  const std::vector<TensorMap> runs = {run_of({1, 2}, {0.5f, 0.1f}, 1),
+                                       run_of({3, 4}, {0.1f, 0.3f}, 1)};
   Examples train, queries;
   train.inputs = at::zeros({2, 1});
   queries.inputs = at::zeros({1, 1});
   QuietProgress progress;
   const auto combined = [&](double q_power) {
     return make_attributor({{"q_power", q_power}})
-        ->combine({.runs = runs, .masks = {}, .train = train, .queries = queries, .progress = progress})
+        ->combine(
+            {.runs = runs, .masks = {}, .train = train, .queries = queries, .progress = progress})
         .scores;
   };
   CHECK(combined(0).equal(at::tensor({2.0f, 3.0f}).unsqueeze(0)));
-  // (1+3)/2 * (.5+.1)/2 = .6 where the mean of products is .4; (2+4)/2 * (.1+.3)/2 = .6 where it is .7.
+  // (1+3)/2 * (.5+.1)/2 = .6 where the mean of products is .4; (2+4)/2 * (.1+.3)/2 = .6 where it is
+  // .7.
   CHECK(largest_difference(combined(1), at::tensor({0.6f, 0.6f}).unsqueeze(0)) < 1e-6);
-  CHECK(largest_difference(combined(0.5), at::tensor({2 * std::sqrt(0.3f), 3 * std::sqrt(0.2f)}).unsqueeze(0)) < 1e-6);
+  CHECK(largest_difference(combined(0.5),
+                           at::tensor({2 * std::sqrt(0.3f), 3 * std::sqrt(0.2f)}).unsqueeze(0)) <
+        1e-6);
   CHECK(make_attributor({{"q_power", 0}})->combines_by_mean());
   CHECK_FALSE(make_attributor({{"q_power", 1}})->combines_by_mean());
 
   train.inputs = at::zeros({3, 1});
-  CHECK_THROWS_WITH_AS(combined(0), "scores of a run are [1, 2] float32, expected [1, 3]", ShapeError);
+  CHECK_THROWS_WITH_AS(combined(0), "scores of a run are [1, 2] float32, expected [1, 3]",
+                       ShapeError);
 }

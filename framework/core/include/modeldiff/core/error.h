@@ -7,8 +7,8 @@
 
 #include "modeldiff/core/api.h"
 
-/// What can go wrong, by whose it is to mend. Every type is caught by name across library boundaries,
-/// so each has its destructor, and with it its type information, in the core library.
+/// What can go wrong, by whose it is to mend. Every type is caught by name across library
+/// boundaries, so each has its destructor, and with it its type information, in the core library.
 namespace modeldiff {
 
 /// A place in a text file; lines and columns count from 1. `line` 0: no place is known.
@@ -51,8 +51,8 @@ class MODELDIFF_API ConfigError : public Error {
   std::vector<Diagnostic> diagnostics_;
 };
 
-/// A file of data or an artifact is missing, truncated or not what it says. The text names the path,
-/// what was expected and what was found.
+/// A file of data or an artifact is missing, truncated or not what it says. The text names the
+/// path, what was expected and what was found.
 class MODELDIFF_API DataError : public Error {
  public:
   using Error::Error;
@@ -106,8 +106,9 @@ class MODELDIFF_API InternalError : public Error {
 
 }  // namespace modeldiff
 
-/// Stops on a bug of ours, with the values that show it: MODELDIFF_CHECK(i < n, fmt::format("i {}, n {}", i, n)).
-#define MODELDIFF_CHECK(condition, values)                                        \
-  do {                                                                            \
+/// Stops on a bug of ours, with the values that show it: MODELDIFF_CHECK(i < n, fmt::format("i {},
+/// n {}", i, n)).
+#define MODELDIFF_CHECK(condition, values)                                             \
+  do {                                                                                 \
     if (!(condition)) ::modeldiff::fail_check(#condition, __FILE__, __LINE__, values); \
   } while (false)

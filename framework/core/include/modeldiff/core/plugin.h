@@ -5,7 +5,8 @@
 
 #include "modeldiff/core/schema.h"
 
-/// What a plugin library says of itself. The host reads it from the library's manifest, before loading.
+/// What a plugin library says of itself. The host reads it from the library's manifest, before
+/// loading.
 namespace modeldiff {
 
 /// Raised when an interface of the SDK changes; part of the tag that program and plugin compare.
@@ -24,8 +25,8 @@ class MODELDIFF_API Plugin {
   virtual ~Plugin();
 };
 
-/// The answer of a library's one exported symbol, `modeldiff_plugin_v1`. Only `abi_tag` may be looked at before it
-/// has been found equal to the host's.
+/// The answer of a library's one exported symbol, `modeldiff_plugin_v1`. Only `abi_tag` may be
+/// looked at before it has been found equal to the host's.
 struct PluginInfo {
   const char* abi_tag;
   const char* kind;
@@ -34,14 +35,16 @@ struct PluginInfo {
   /// One line for `modeldiff describe`.
   const char* summary;
   SchemaInfo (*schema)();
-  /// A JSON object of what the planner must know without loading the library; see docs/plugins.md, "traits".
+  /// A JSON object of what the planner must know without loading the library; see docs/plugins.md,
+  /// "traits".
   const char* traits;
   /// @param params checked and complete
   std::unique_ptr<Plugin> (*create)(const Json& params);
 };
 
 inline constexpr const char* kPluginSymbol = "modeldiff_plugin_v1";
-/// The ELF section that holds the manifest, a JSON object: abi_tag, kind, name, version, summary, traits, schema.
+/// The ELF section that holds the manifest, a JSON object: abi_tag, kind, name, version, summary,
+/// traits, schema.
 inline constexpr const char* kManifestSection = ".modeldiff";
 
 }  // namespace modeldiff

@@ -7,23 +7,26 @@
 
 #include "modeldiff/core/api.h"
 
-/// All randomness of the framework. A stream is a pure function of (seed, role, index), so that nothing depends on
-/// the order, the batch or the worker in which numbers are drawn.
+/// All randomness of the framework. A stream is a pure function of (seed, role, index), so that
+/// nothing depends on the order, the batch or the worker in which numbers are drawn.
 namespace modeldiff {
 
 /// Philox4x32-10 (Salmon et al. 2011): 128 random bits of a 64-bit key and a 128-bit counter.
 MODELDIFF_API std::array<std::uint32_t, 4> philox(std::uint64_t key, std::uint64_t counter_low,
                                                   std::uint64_t counter_high);
 
-/// The seed of a role and index within an experiment: the first 8 bytes of SHA-256 of "seed/role/index".
-MODELDIFF_API std::uint64_t derive_seed(std::uint64_t seed, std::string_view role, std::uint64_t index = 0);
+/// The seed of a role and index within an experiment: the first 8 bytes of SHA-256 of
+/// "seed/role/index".
+MODELDIFF_API std::uint64_t derive_seed(std::uint64_t seed, std::string_view role,
+                                        std::uint64_t index = 0);
 
-/// A stream of numbers. Satisfies UniformRandomBitGenerator; never use it with std distributions, whose
-/// output differs between standard libraries.
+/// A stream of numbers. Satisfies UniformRandomBitGenerator; never use it with std distributions,
+/// whose output differs between standard libraries.
 class MODELDIFF_API RandomStream {
  public:
   using result_type = std::uint32_t;
-  explicit RandomStream(std::uint64_t seed, std::uint64_t substream = 0) : key_(seed), high_(substream) {}
+  explicit RandomStream(std::uint64_t seed, std::uint64_t substream = 0)
+      : key_(seed), high_(substream) {}
   RandomStream(std::uint64_t seed, std::string_view role, std::uint64_t index = 0)
       : RandomStream(derive_seed(seed, role, index)) {}
 

@@ -13,14 +13,15 @@
 #include "modeldiff/core/error.h"
 #include "modeldiff/core/json.h"
 
-/// Parameters are declared once, beside the struct that holds them. From the declaration come the check of the
-/// experiment file, `modeldiff describe`, the tables of the documentation, the JSON Schema and the frozen description.
+/// Parameters are declared once, beside the struct that holds them. From the declaration come the
+/// check of the experiment file, `modeldiff describe`, the tables of the documentation, the JSON
+/// Schema and the frozen description.
 namespace modeldiff {
 
 struct SchemaInfo;
 
-/// What may stand under one key. Plain data: it travels in a plugin's manifest, so that a file is checked without
-/// loading the plugin.
+/// What may stand under one key. Plain data: it travels in a plugin's manifest, so that a file is
+/// checked without loading the plugin.
 struct FieldInfo {
   enum class Type {
     boolean,
@@ -33,8 +34,8 @@ struct FieldInfo {
     object,     // `fields`
     plugin,     // {plugin: NAME, ...}: the keys of the plugin of kind `plugin_kind`, and `fields`
     reference,  // the name of an entry of the file's section `section`
-    path,       // a file or folder, searched in the data folders; its content is part of the identity
-    any,        // free form
+    path,  // a file or folder, searched in the data folders; its content is part of the identity
+    any,   // free form
   };
 
   std::string name;
@@ -70,7 +71,8 @@ MODELDIFF_API Json to_json(const SchemaInfo& schema);
 /// @throws DataError on text that to_json did not make
 MODELDIFF_API SchemaInfo schema_from_json(const Json& json);
 
-/// A nested plugin: an algorithm's model, for example. `params` is complete: defaults are filled in.
+/// A nested plugin: an algorithm's model, for example. `params` is complete: defaults are filled
+/// in.
 struct PluginChoice {
   std::string plugin;
   Json params = Json::object();
@@ -86,7 +88,8 @@ struct DataPath {
   std::string text;
 };
 
-/// Names of an enumeration, in the file: specialise with `static constexpr std::pair<E, const char*> names[]`.
+/// Names of an enumeration, in the file: specialise with `static constexpr std::pair<E, const
+/// char*> names[]`.
 template <typename E>
 struct Choices;
 
@@ -144,7 +147,8 @@ struct FieldTraits {
       FieldTraits<typename IsOptional<M>::Element>::describe(info);
       info.nullable = true;
     } else if constexpr (IsVector<M>::value || IsTable<M>::value) {
-      using Element = typename std::conditional_t<IsVector<M>::value, IsVector<M>, IsTable<M>>::Element;
+      using Element =
+          typename std::conditional_t<IsVector<M>::value, IsVector<M>, IsTable<M>>::Element;
       info.type = IsVector<M>::value ? FieldInfo::Type::list : FieldInfo::Type::table;
       info.element = std::make_shared<FieldInfo>();
       FieldTraits<Element>::describe(*info.element);
@@ -178,7 +182,8 @@ struct FieldTraits {
       return out;
     } else if constexpr (IsTable<M>::value) {
       M out;
-      for (const auto& [key, item] : json.items()) out.emplace(key, FieldTraits<typename M::mapped_type>::read(item));
+      for (const auto& [key, item] : json.items())
+        out.emplace(key, FieldTraits<typename M::mapped_type>::read(item));
       return out;
     } else if constexpr (std::is_arithmetic_v<M> || std::is_same_v<M, std::string>) {
       return json.get<M>();
@@ -207,13 +212,16 @@ struct FieldTraits {
       return value ? FieldTraits<typename IsOptional<M>::Element>::write(*value) : Json(nullptr);
     } else if constexpr (IsVector<M>::value) {
       Json out = Json::array();
-      for (const auto& item : value) out.push_back(FieldTraits<typename M::value_type>::write(item));
+      for (const auto& item : value)
+        out.push_back(FieldTraits<typename M::value_type>::write(item));
       return out;
     } else if constexpr (IsTable<M>::value) {
       Json out = Json::object();
-      for (const auto& [key, item] : value) out[key] = FieldTraits<typename M::mapped_type>::write(item);
+      for (const auto& [key, item] : value)
+        out[key] = FieldTraits<typename M::mapped_type>::write(item);
       return out;
-    } else if constexpr (std::is_arithmetic_v<M> || std::is_same_v<M, std::string> || std::is_same_v<M, Json>) {
+    } else if constexpr (std::is_arithmetic_v<M> || std::is_same_v<M, std::string> ||
+                         std::is_same_v<M, Json>) {
       return value;
     } else {
       return M::schema().write(value);
@@ -245,7 +253,8 @@ MODELDIFF_API FieldRule shorthand_for(std::string key);
 
 /// The parameters T, in the order of the documentation.
 ///   static Schema<SourceParams> schema() {
-///     return Schema<SourceParams>("source").field("segments", &SourceParams::segments, "Parts of the run.", at_least(1));
+///     return Schema<SourceParams>("source").field("segments", &SourceParams::segments, "Parts of
+///     the run.", at_least(1));
 ///   }
 /// Defaults are the member initialisers of T and stand nowhere else.
 template <typename T>
@@ -254,14 +263,15 @@ class Schema {
   explicit Schema(std::string name) { info_.name = std::move(name); }
 
   template <typename M, typename... Rules>
-  Schema& field(const std::string& key, M T::*member, std::string doc, Rules&&... rules) {
-    add(key, member, std::move(doc), std::forward<Rules>(rules)...).default_value = FieldTraits<M>::write(T{}.*member);
+  Schema& field(const std::string& key, M T::* member, std::string doc, Rules&&... rules) {
+    add(key, member, std::move(doc), std::forward<Rules>(rules)...).default_value =
+        FieldTraits<M>::write(T{}.*member);
     return *this;
   }
 
   /// A key that has no default and must be given.
   template <typename M, typename... Rules>
-  Schema& required(const std::string& key, M T::*member, std::string doc, Rules&&... rules) {
+  Schema& required(const std::string& key, M T::* member, std::string doc, Rules&&... rules) {
     add(key, member, std::move(doc), std::forward<Rules>(rules)...).required = true;
     return *this;
   }
@@ -290,16 +300,17 @@ class Schema {
   };
 
   template <typename M, typename... Rules>
-  FieldInfo& add(const std::string& key, M T::*member, std::string doc, Rules&&... rules) {
+  FieldInfo& add(const std::string& key, M T::* member, std::string doc, Rules&&... rules) {
     FieldInfo info;
     info.name = key;
     info.doc = std::move(doc);
     FieldTraits<M>::describe(info);
     (rules(info), ...);
     info_.fields.push_back(std::move(info));
-    access_.push_back({key,
-                       {[member](T& out, const Json& json) { out.*member = FieldTraits<M>::read(json); },
-                        [member](const T& value) { return FieldTraits<M>::write(value.*member); }}});
+    access_.push_back(
+        {key,
+         {[member](T& out, const Json& json) { out.*member = FieldTraits<M>::read(json); },
+          [member](const T& value) { return FieldTraits<M>::write(value.*member); }}});
     return info_.fields.back();
   }
 

@@ -12,8 +12,8 @@
 
 namespace modeldiff {
 
-/// A node of an experiment file: immutable, cheap to copy, and it knows where it was written. Composition makes new
-/// nodes that keep the location of the text they came from.
+/// A node of an experiment file: immutable, cheap to copy, and it knows where it was written.
+/// Composition makes new nodes that keep the location of the text they came from.
 class MODELDIFF_API Value {
  public:
   enum class Kind { null, boolean, integer, number, string, list, map };
@@ -28,7 +28,8 @@ class MODELDIFF_API Value {
   static Value string(std::string value, SourceLocation where = {});
   static Value list(List items, SourceLocation where = {});
   /// @param key_locations one for each entry, or empty
-  static Value map(Map entries, SourceLocation where = {}, std::vector<SourceLocation> key_locations = {});
+  static Value map(Map entries, SourceLocation where = {},
+                   std::vector<SourceLocation> key_locations = {});
 
   Kind kind() const;
   bool is(Kind kind) const { return this->kind() == kind; }
