@@ -41,9 +41,8 @@ using CombineRuns = std::function<at::Tensor(std::span<const int> runs)>;
 /// Exact when the runs of A and B are exchangeable under the null hypothesis, whatever their
 /// distribution.
 /// @param directions [J, n] unit rows in the order found (DirectionSet::examples): test j is made
-/// on residuals from
-///                   which rows 0 .. j - 1 were taken out. Undefined: only the first direction is
-///                   tested.
+///                   on residuals from which rows 0 .. j - 1 were taken out. Undefined: only the
+///                   first direction is tested.
 /// @param combine    called by one thread at a time
 /// @throws ShapeError for fewer than 2 runs a side or runs that cannot be paired
 PermutationTest permutation_test(const CombineRuns& combine, int runs_a, int runs_b,

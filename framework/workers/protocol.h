@@ -8,16 +8,15 @@
 
 /// What the program and its workers say to each other: JSON objects, one a line, over a pair of
 /// pipes.
-///   to a worker:   {"do": [cell, ...]}      cells by index into the plan; one answer each, in
-///   order
+///   to a worker:   {"do": [cell, ...]}  cells by index into the plan; one answer each, in order
 ///                  {"stop": true}           finish nothing more: give up the current cell
 ///   from a worker: {"ready": true}
 ///                  {"start": cell}
 ///                  {"progress": share, "cell": cell, "what": text}
-///                  {"done": cell, "seconds": s, "outcome": "published" | "already_there" |
-///                  "nondeterminism"}
-///                  {"failed": cell, "kind": "config" | "data" | "plugin" | ..., "message": text,
-///                  "path": key path}
+///                  {"done": cell, "seconds": s,
+///                   "outcome": "published" | "already_there" | "nondeterminism"}
+///                  {"failed": cell, "kind": "config" | "data" | "plugin" | ...,
+///                   "message": text, "path": key path}
 ///                  {"stopped": cell}
 namespace modeldiff {
 

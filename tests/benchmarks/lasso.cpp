@@ -1,8 +1,7 @@
 // LASSO fits a second of lasso.h on masks and measurements from a file.
 //
 //   lasso --input FILE [--mode fixed|path] [--threads N] [--repeat N] [--gap G] [--lambdas K]
-//   [--ratio R]
-//         [--patience P] [--standardise 0|1] [--simd best|baseline|avx2|avx512]
+//         [--ratio R] [--patience P] [--standardise 0|1] [--simd best|baseline|avx2|avx512]
 //
 // FILE is a safetensors file with X u8 [m, n] masks, Y f32 [m, N] measurements, W f32 [n, N] and B
 // f32 [N] the weights and intercepts behind them, lam f64 [1]. `fixed` fits all runs at lam, judged

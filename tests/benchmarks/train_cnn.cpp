@@ -1,8 +1,8 @@
 // Training of a narrow ResNet-9 on CIFAR-10 images: batch 256, float32, SGD with momentum .9 and
 // weight decay 5e-4 at rate .05, no augmentation. Each worker is a process of one or more threads
 // and trains its runs in turn.
-//   train_cnn --work FOLDER [--n 10000] [--runs 1] [--workers 1] [--threads 1] [--epochs 1] [--warm
-//   4] [--batch 256]
+//   train_cnn --work FOLDER [--n 10000] [--runs 1] [--workers 1] [--threads 1] [--epochs 1]
+//             [--warm 4] [--batch 256]
 // FOLDER holds cifar_<n>_2000.safetensors: train_x, test_x uint8 [rows, 3, 32, 32], train_y, test_y
 // int64. Prints one line of JSON: images/s of all workers together, and the CPU seconds that one
 // pass over the images took.

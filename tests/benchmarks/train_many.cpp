@@ -2,8 +2,8 @@
 // thread.
 //
 //   train_many digits --input FILE [--expected FILE] [--threads N] [--repeat N] [--set NAME]
-//   train_many p0|p1 [--models N] [...]     the nets of the planted-difference experiments on drawn
-//   data train_many peak                         multiply-adds a second of one core, as the limit
+//   train_many p0|p1 [--models N] [...]   the nets of the planted-difference experiments
+//   train_many peak                       multiply-adds a second of one core, as the limit
 //
 // FILE of `digits` is a safetensors file with train_x, train_y, test_x, test_y, order i32 [epochs,
 // models, rows] and the initial weights 0.weight, 0.bias, 2.weight, 2.bias [models, ...];

@@ -19,8 +19,9 @@ std::int64_t default_projection(std::int64_t parameters) {
 }
 
 /// Scores from projected gradients: TRAK, Park et al. 2023, arXiv:2303.14186.
-///   T_r[q, i] = phi_r(q)' (Phi_r'Phi_r + lambda_r I)^-1 phi_r(i),    phi_r(z) = P_r' grad f(z;
-///   theta_r) / sqrt(k) score[q, i] = (mean_r T_r[q, i]) (mean_r (1 - p_r,i))^q_power
+///   phi_r(z) = P_r' grad f(z; theta_r) / sqrt(k)
+///   T_r[q, i] = phi_r(q)' (Phi_r'Phi_r + lambda_r I)^-1 phi_r(i)
+///   score[q, i] = (mean_r T_r[q, i]) (mean_r (1 - p_r,i))^q_power
 /// The authors' code divides each inverse by its mean absolute entry; here runs keep their true
 /// scale. P differs from run to run.
 class TrakAttributor final : public Attributor {

@@ -253,8 +253,8 @@ MODELDIFF_API FieldRule shorthand_for(std::string key);
 
 /// The parameters T, in the order of the documentation.
 ///   static Schema<SourceParams> schema() {
-///     return Schema<SourceParams>("source").field("segments", &SourceParams::segments, "Parts of
-///     the run.", at_least(1));
+///     return Schema<SourceParams>("source")
+///         .field("segments", &SourceParams::segments, "Parts of the run.", at_least(1));
 ///   }
 /// Defaults are the member initialisers of T and stand nowhere else.
 template <typename T>
