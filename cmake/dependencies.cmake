@@ -30,15 +30,18 @@ if(MODELDIFF_SANITIZE)
   target_link_options(modeldiff_build_options INTERFACE -fsanitize=${MODELDIFF_SANITIZE})
 endif()
 
-# fmt, header only, from torch's own folder: another fmt does not link beside torch. Only its folder `fmt` is shown,
-# so that code that must stay free of torch cannot include it by accident.
+# fmt from torch's own folder: another fmt does not link beside torch, and libtorch exports too little of its own to
+# link against. Only its folder `fmt` is shown, so that code that must stay free of torch cannot include it by accident.
 set(MODELDIFF_FMT_INCLUDE ${PROJECT_BINARY_DIR}/include)
 file(MAKE_DIRECTORY ${MODELDIFF_FMT_INCLUDE})
 file(CREATE_LINK ${MODELDIFF_TORCH_ROOT_INCLUDE}/fmt ${MODELDIFF_FMT_INCLUDE}/fmt SYMBOLIC)
-add_library(modeldiff_fmt INTERFACE)
+add_library(modeldiff_fmt STATIC ${CMAKE_CURRENT_LIST_DIR}/fmt.cpp)
 add_library(modeldiff::fmt ALIAS modeldiff_fmt)
-target_include_directories(modeldiff_fmt SYSTEM INTERFACE $<BUILD_INTERFACE:${MODELDIFF_FMT_INCLUDE}>)
-target_compile_definitions(modeldiff_fmt INTERFACE FMT_HEADER_ONLY)
+set_target_properties(modeldiff_fmt PROPERTIES CXX_VISIBILITY_PRESET hidden VISIBILITY_INLINES_HIDDEN ON
+                                               POSITION_INDEPENDENT_CODE ON)
+target_compile_features(modeldiff_fmt PUBLIC cxx_std_20)
+target_include_directories(modeldiff_fmt SYSTEM INTERFACE $<BUILD_INTERFACE:${MODELDIFF_FMT_INCLUDE}>
+                                                PRIVATE ${MODELDIFF_FMT_INCLUDE})
 
 # torch's version macros alone: what the program compares with a plugin's tag, without linking torch.
 set(MODELDIFF_TORCH_VERSION_INCLUDE ${PROJECT_BINARY_DIR}/include_torch_version)

@@ -13,8 +13,10 @@ set_target_properties(modeldiff_fmt PROPERTIES EXPORT_NAME fmt)
 set_target_properties(modeldiff_torch PROPERTIES EXPORT_NAME torch)
 
 install(TARGETS ${programs} ${libraries} modeldiff_fmt modeldiff_torch EXPORT modeldiffTargets
-        RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR} LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
-install(DIRECTORY framework/core/include/ framework/sdk/include/ DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
+        RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR} LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}
+        ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
+install(DIRECTORY framework/core/include/ framework/sdk/include/ ${PROJECT_BINARY_DIR}/framework/core/include/
+        DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 install(DIRECTORY experiments DESTINATION ${CMAKE_INSTALL_DATADIR}/modeldiff)
 install(DIRECTORY configs DESTINATION ${CMAKE_INSTALL_DATADIR}/modeldiff OPTIONAL)
 
