@@ -8,6 +8,7 @@
 #include "modeldiff/core/random.h"
 #include "planning/preconditions.h"
 #include "planning/sections.h"
+#include "plugin_host/abi_tag.h"
 
 namespace modeldiff {
 namespace {
@@ -111,7 +112,7 @@ class PlanBuilder {
         }
         if (field.fields) value = with_digests(std::move(value), *field.fields);
         value = with_digests(std::move(value), manifest->schema);
-        value["plugin_version"] = manifest->version;
+        value["plugin_version"] = version_of(*manifest);
         return value;
       }
       default:
@@ -125,6 +126,14 @@ class PlanBuilder {
         *at = with_digests(std::move(*at), field);
     }
     return value;
+  }
+
+  /// What a key holds of a plugin's code: its declared version; of one in development its build, so
+  /// that each edit runs anew.
+  static std::string version_of(const PluginManifest& manifest) {
+    const bool in_development = manifest.version.ends_with("-dev") && !manifest.build_id.empty();
+    return in_development ? fmt::format("{} {}", manifest.version, manifest.build_id)
+                          : manifest.version;
   }
 
   std::string digest_of(const std::string& name) {
@@ -512,7 +521,7 @@ Json identity_of(const Plan& plan, const Cell& cell) {
           {"config", plan.configs[cell.config]},
           {"own", cell.own},
           {"inputs", inputs},
-          {"build", plan.abi_tag},
+          {"build", build_of_results(plan.abi_tag)},
           {"device", "cpu"}};
 }
 

@@ -42,6 +42,15 @@ std::vector<std::string> differing_abi_keys(std::string_view a, std::string_view
   return differing;
 }
 
+std::string build_of_results(std::string_view tag) {
+  std::string build;
+  for (const auto& [key, value] : entries_of(tag)) {
+    if (key == "headers") continue;
+    build += fmt::format("{}{}{}", build.empty() ? "" : ";", key, value);
+  }
+  return build;
+}
+
 std::string abi_mismatch_text(std::string_view plugin_tag, std::string_view host_tag) {
   return fmt::format(
       "it was not built for this program and this LibTorch\n  plugin   {}\n  program  {}\n"

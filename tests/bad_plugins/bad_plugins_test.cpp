@@ -110,6 +110,10 @@ TEST_CASE(
     bench.add_patched("sdk=1;torch", "sdk=9;torch");
     refused({"they differ in sdk; build the plugin again against this installation"});
   }
+  SUBCASE("other headers of the SDK") {
+    bench.add_patched(";headers=", ";headerz=");
+    refused({"they differ in headerz, headers; build the plugin again against this installation"});
+  }
   SUBCASE("another LibTorch") {
     bench.add_patched("cxx11abi=1", "cxx11abi=0");
     refused({"they differ in cxx11abi; build the plugin again against this installation"});

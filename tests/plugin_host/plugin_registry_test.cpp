@@ -177,6 +177,7 @@ TEST_CASE("the keys in which two tags differ are named once, in order") {
         std::vector<std::string>{"b", "c", "d"});
   CHECK(differing_abi_keys("a=1", "a=1").empty());
   CHECK(differing_abi_keys("odd", "a=1") == std::vector<std::string>{"odd", "a"});
+  CHECK(build_of_results("sdk=1;torch=2;headers=4f;asserts=0") == "sdk=1;torch=2;asserts=0");
 }
 
 TEST_CASE(

@@ -36,3 +36,27 @@ string(FIND "${schema}" "\"${name}\"" found)
 if(found EQUAL -1)
   message(FATAL_ERROR "experiment.schema.json does not know ${name}")
 endif()
+
+# A plugin in development: what an earlier build of it made is made again, and nothing else.
+if(KIND STREQUAL "evaluations")
+  function(count_missing out)
+    execute_process(COMMAND ${PREFIX}/bin/modeldiff plan ${source}/experiment.yaml --json --store ${build}/store
+                            --plugin-path ${build}/plugins
+                    OUTPUT_VARIABLE plan COMMAND_ERROR_IS_FATAL ANY)
+    string(REGEX MATCHALL "\"there\": false" missing "${plan}")
+    list(LENGTH missing count)
+    set(${out} ${count} PARENT_SCOPE)
+  endfunction()
+  execute_process(COMMAND ${PREFIX}/bin/modeldiff run ${source}/experiment.yaml --quiet --store ${build}/store
+                          --out ${build}/results --plugin-path ${build}/plugins
+                  OUTPUT_QUIET COMMAND_ERROR_IS_FATAL ANY)
+  count_missing(before)
+  file(READ ${source}/${name}.cpp code)
+  string(REPLACE "How sure" "How very sure" code "${code}")
+  file(WRITE ${source}/${name}.cpp "${code}")
+  execute_process(COMMAND ${CMAKE_COMMAND} --build ${build} OUTPUT_QUIET COMMAND_ERROR_IS_FATAL ANY)
+  count_missing(after)
+  if(NOT before EQUAL 0 OR NOT after EQUAL 1)
+    message(FATAL_ERROR "cells to make: ${before} before the plugin's code changed, ${after} after it; expected 0 and 1")
+  endif()
+endif()

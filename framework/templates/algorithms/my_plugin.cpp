@@ -97,7 +97,7 @@ class MyPluginDescent final : public LearningAlgorithm {
 
 }  // namespace
 
-MODELDIFF_PLUGIN("algorithms", "my_plugin", "1.0",
+MODELDIFF_PLUGIN("algorithms", "my_plugin", "0.1-dev",
                  "Gradient descent on all training examples at once", MyPluginDescent,
                  MyPluginParams, "{}")
 

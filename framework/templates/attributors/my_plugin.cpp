@@ -15,8 +15,8 @@ namespace modeldiff {
 namespace {
 
 /// What one gradient step on a training example does to a query, to first order:
-///   score[q, i] = mean over runs of grad f(q)' grad (-L(i)),   f the measurement, L the loss, at
-///   the trained weights.
+///   score[q, i] = mean over runs of grad f(q)' grad (-L(i)),
+/// f the measurement, L the loss, at the trained weights.
 /// TracIn with one checkpoint and learning rate 1: Pruthi et al. 2020, arXiv:2002.08484.
 class MyPluginAttributor final : public Attributor {
  public:
@@ -84,7 +84,7 @@ class MyPluginAttributor final : public Attributor {
 
 }  // namespace
 
-MODELDIFF_PLUGIN("attributors", "my_plugin", "1.0",
+MODELDIFF_PLUGIN("attributors", "my_plugin", "0.1-dev",
                  "Dot products of gradients at the trained weights", MyPluginAttributor,
                  MyPluginParams, R"({"runs": "all"})")
 

@@ -52,7 +52,7 @@ class MyPluginData final : public DatasetSource {
 
 }  // namespace
 
-MODELDIFF_PLUGIN("datasets", "my_plugin", "1.0",
+MODELDIFF_PLUGIN("datasets", "my_plugin", "0.1-dev",
                  "Points in the plane, one normal blob for each class", MyPluginData,
                  MyPluginParams, "{}")
 

@@ -56,7 +56,7 @@ class MyPluginEvaluation final : public Evaluation {
 
 }  // namespace
 
-MODELDIFF_PLUGIN("evaluations", "my_plugin", "1.0", "How sure models are of their predictions",
+MODELDIFF_PLUGIN("evaluations", "my_plugin", "0.1-dev", "How sure models are of their predictions",
                  MyPluginEvaluation, MyPluginParams, R"({"needs": ["runs"]})")
 
 }  // namespace modeldiff

@@ -58,7 +58,7 @@ class MyPluginArchitecture final : public Architecture {
 
 }  // namespace
 
-MODELDIFF_PLUGIN("models", "my_plugin", "1.0", "One linear layer with a bias, its outputs scaled",
+MODELDIFF_PLUGIN("models", "my_plugin", "0.1-dev", "One linear layer with a bias, its outputs scaled",
                  MyPluginArchitecture, MyPluginParams, "{}")
 
 }  // namespace modeldiff

@@ -38,7 +38,7 @@ class MyPluginProposer final : public Proposer {
 
 }  // namespace
 
-MODELDIFF_PLUGIN("proposers", "my_plugin", "1.0", "Brighter and darker images", MyPluginProposer,
+MODELDIFF_PLUGIN("proposers", "my_plugin", "0.1-dev", "Brighter and darker images", MyPluginProposer,
                  MyPluginParams, R"({"data": "images"})")
 
 }  // namespace modeldiff
