@@ -80,20 +80,34 @@ std::uint64_t Artifact::bytes() const {
   return total;
 }
 
+void Artifact::compare(const ArtifactFile& file, const std::string& sha256) const {
+  if (sha256 == file.sha256) return;
+  refuse(key_, fmt::format("'{}' must have the SHA-256 {}, found {}", (folder_ / file.name).string(),
+                           file.sha256, sha256));
+}
+
 bool Artifact::contains(const std::string& name) const {
   return std::any_of(files_.begin(), files_.end(),
                      [&](const ArtifactFile& file) { return file.name == name; });
 }
 
-fs::path Artifact::file(const std::string& name) const {
-  if (contains(name)) return folder_ / name;
+const ArtifactFile& Artifact::entry(const std::string& name) const {
+  const auto at = std::find_if(files_.begin(), files_.end(),
+                               [&](const ArtifactFile& file) { return file.name == name; });
+  if (at != files_.end()) return *at;
   std::vector<std::string_view> names;
   for (const ArtifactFile& file : files_) names.push_back(file.name);
   throw DataError(fmt::format("artifact {} of kind '{}' has no file '{}'; it has {}", key_.brief(),
                               kind_, name, fmt::join(names, ", ")));
 }
 
-std::string Artifact::text(const std::string& name) const { return read_text(file(name)); }
+fs::path Artifact::file(const std::string& name) const { return folder_ / entry(name).name; }
+
+std::string Artifact::text(const std::string& name) const {
+  std::string text = read_text(file(name));
+  compare(entry(name), modeldiff::sha256(text));
+  return text;
+}
 
 Json Artifact::json(const std::string& name) const { return parse_json(text(name), file(name)); }
 
@@ -109,18 +123,12 @@ std::vector<Json> Artifact::json_lines(const std::string& name) const {
 }
 
 SafetensorsFile Artifact::tensors(const std::string& name) const {
+  compare(entry(name), sha256_of_file(file(name)));
   return SafetensorsFile(file(name));
 }
 
 void Artifact::verify() const {
-  for (const ArtifactFile& file : files_) {
-    const fs::path path = folder_ / file.name;
-    const std::string found = sha256_of_file(path);
-    if (found != file.sha256) {
-      refuse(key_, fmt::format("'{}' must have the SHA-256 {}, found {}", path.string(),
-                               file.sha256, found));
-    }
-  }
+  for (const ArtifactFile& file : files_) compare(file, sha256_of_file(folder_ / file.name));
 }
 
 }  // namespace modeldiff

@@ -21,8 +21,8 @@
 ///   tmp/<host>.<pid>.<nonce>/    artifacts in the making; those of dead processes are swept
 ///   quarantine/<key>.<n>/        artifacts found corrupt
 ///   attempts/<process>.jsonl     timings and failures; no part of any artifact
-///   runs/<experiment>/           resolved.yaml, plan.json, report; plan.json names the keys that
-///   gc keeps cache/                       what can be computed again
+///   runs/<experiment>/           resolved.yaml, plan.json, report; gc keeps the keys in plan.json
+///   cache/                       what can be computed again
 ///
 /// An artifact is published by renaming a finished folder to its place. So what is visible is
 /// complete, a second publisher loses and compares, and there are no locks, no marks of unfinished
@@ -69,7 +69,8 @@ class Artifact {
   std::uint64_t bytes() const;
 
   bool contains(const std::string& name) const;
-  // Each throws DataError with the path when there is no such file or it is not of that form.
+  // Each throws DataError with the path when there is no such file or it is not of that form; those
+  // that read a file, when its hash is not the manifest's.
   std::filesystem::path file(const std::string& name) const;
   std::string text(const std::string& name) const;
   Json json(const std::string& name) const;
@@ -84,6 +85,8 @@ class Artifact {
   friend class Publication;
   /// @throws DataError when the manifest cannot be read, or a file is missing or of another size
   Artifact(Key key, std::filesystem::path folder);
+  const ArtifactFile& entry(const std::string& name) const;
+  void compare(const ArtifactFile& file, const std::string& sha256) const;
 
   Key key_;
   std::filesystem::path folder_;

@@ -79,6 +79,11 @@ TEST_CASE(
   SUBCASE("a length that is wrong") {
     write_file(artifact / "weights.safetensors", std::string(8, '\xff') + weights.substr(8));
   }
+  SUBCASE("one byte of a weight") {
+    std::string hurt = weights;
+    hurt[hurt.size() - 2] ^= 1;
+    write_file(artifact / "weights.safetensors", hurt);
+  }
   SUBCASE("a manifest that is no JSON") { cut(artifact / "manifest.json", 20); }
   const ProgramRun hurt = bench.run();
   CHECK(hurt.exit_code == 4);
