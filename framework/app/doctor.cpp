@@ -105,7 +105,7 @@ class Doctor {
     for (const char* kind : kPluginKinds) {
       const std::size_t count = plugins.names(kind).size();
       facts_["plugins"][kind] = plugins.names(kind);
-      counts.push_back(fmt::format("{} {}", count, kind));
+      counts.push_back(fmt::format("{} {}", kind, count));
       if (count == 0) absent.push_back(kind);
     }
     const bool essential = plugins.names("datasets").empty() || plugins.names("models").empty() ||

@@ -3,7 +3,9 @@
 #include <thread>
 
 #include "app/durations.h"
+#include "app/flat.h"
 #include "app/verbs.h"
+#include "modeldiff/core/error.h"
 #include "store/file_io.h"
 
 namespace modeldiff {
@@ -15,8 +17,25 @@ struct KindRow {
   bool unknown = false;
 };
 
-/// Why a cell that is not in the store has to be made.
+/// What is there and what would be made, of one experiment.
+struct Outlook {
+  std::vector<std::pair<std::string, KindRow>> kinds;  // in the order of the cells
+  std::int64_t there = 0, missing = 0;
+  double bytes = 0;  // of what is there
+  std::vector<std::string> damaged;
+  Json cells = Json::array();
+};
+
+KindRow& row_of(Outlook& outlook, const std::string& kind) {
+  for (auto& [name, row] : outlook.kinds) {
+    if (name == kind) return row;
+  }
+  return outlook.kinds.emplace_back(kind, KindRow{}).second;
+}
+
+/// Why a cell has to be made, or need not be.
 std::string reason(const Plan& plan, const Store& store, const Cell& cell) {
+  if (store.contains(cell.key)) return "in the store";
   for (const auto& [name, indices] : cell.inputs) {
     for (const std::size_t index : indices) {
       if (!store.contains(plan.cells[index].key))
@@ -26,104 +45,114 @@ std::string reason(const Plan& plan, const Store& store, const Cell& cell) {
   return "not in the store";
 }
 
+void count_artifact(Outlook& outlook, const Store& store, const Key& key) try {
+  outlook.bytes += static_cast<double>(store.open(key).bytes());
+} catch (const DataError& error) {
+  outlook.damaged.push_back(error.what());
+}
+
+Outlook outlook_of(const Plan& plan, const Store& store) {
+  const Durations durations(plan, store.attempts());
+  Outlook outlook;
+  for (std::size_t index = 0; index < plan.cells.size(); ++index) {
+    const Cell& cell = plan.cells[index];
+    KindRow& row = row_of(outlook, cell.kind);
+    const bool there = store.contains(cell.key);
+    (there ? row.there : row.missing) += 1;
+    (there ? outlook.there : outlook.missing) += 1;
+    if (there) {
+      count_artifact(outlook, store, cell.key);
+    } else if (const auto seconds = durations.of(index)) {
+      row.seconds += *seconds;
+    } else {
+      row.unknown = true;
+    }
+    outlook.cells.push_back({{"kind", cell.kind},
+                             {"label", cell.label},
+                             {"key", cell.key.text()},
+                             {"there", there},
+                             {"reason", reason(plan, store, cell)}});
+  }
+  return outlook;
+}
+
+void print_time(const Console& console, const Outlook& outlook, const Store& store) {
+  double seconds = 0;
+  bool unknown = false;
+  for (const auto& [kind, row] : outlook.kinds) {
+    seconds += row.seconds;
+    unknown = unknown || row.unknown;
+  }
+  const unsigned cores = std::max(1u, std::thread::hardware_concurrency());
+  console.result(fmt::format("  time: {}{} on {} cores; disk free: {}",
+                             unknown ? "more than " : "about ", duration_text(seconds / cores),
+                             cores, bytes_text(static_cast<double>(free_disk(store.root())))));
+}
+
+void print_outlook(const Console& console, const Plan& plan, const Store& store,
+                   const Outlook& outlook, bool all) {
+  console.result(fmt::format("{}: {} cells, {} to make", console.bold(plan.experiment),
+                             plan.cells.size(), outlook.missing));
+  for (const auto& [kind, row] : outlook.kinds) {
+    console.result(
+        fmt::format("  {:<16} {:>6} in the store, {:>6} to make{}", kind, row.there, row.missing,
+                    row.missing == 0 ? ""
+                    : row.unknown    ? ", time unknown"
+                                     : ", about " + duration_text(row.seconds) + " of one core"));
+  }
+  if (outlook.missing > 0) print_time(console, outlook, store);
+  if (outlook.there > 0) {
+    console.result(
+        fmt::format("  disk: {} in the store for this experiment", bytes_text(outlook.bytes)));
+  }
+  for (const std::string& problem : outlook.damaged)
+    console.result(fmt::format("  {} {}", console.red("damaged:"), problem));
+  if (!outlook.damaged.empty())
+    console.note(
+        "`modeldiff store verify --quarantine` moves them aside; then they are made again");
+  if (!all) return;
+  for (const Json& cell : outlook.cells) {
+    console.result(fmt::format(
+        "  {} {}  {} {}", cell.at("there").get<bool>() ? console.green("+") : console.red("-"),
+        cell.at("key").get<std::string>().substr(0, 12), cell.at("label").get<std::string>(),
+        console.dim(fmt::format("({})", cell.at("reason").get<std::string>()))));
+  }
+}
+
 int plan_verb(const Globals& globals, const ExperimentArguments& arguments, bool all) {
   const Console console = globals.console();
   const PluginRegistry plugins = globals.plugins();
+  const Store store(globals.store);
   Json out = Json::array();
   for (const Experiment& experiment : arguments.load(globals, plugins)) {
-    const Store store(globals.store);
     const Plan plan = globals.plan(experiment, plugins, store);
-    const Durations durations(plan, store.attempts());
-    std::vector<std::string> order;
-    std::map<std::string, KindRow> rows;
-    Json cells = Json::array();
-    double bytes = 0;
-    std::int64_t measured = 0, made = 0;
-    for (std::size_t index = 0; index < plan.cells.size(); ++index) {
-      const Cell& cell = plan.cells[index];
-      if (!rows.contains(cell.kind)) order.push_back(cell.kind);
-      KindRow& row = rows[cell.kind];
-      const bool there = store.contains(cell.key);
-      (there ? row.there : row.missing) += 1;
-      if (there) {
-        bytes += static_cast<double>(store.open(cell.key).bytes());
-        ++measured;
-      } else {
-        ++made;
-        if (const auto seconds = durations.of(index)) {
-          row.seconds += *seconds;
-        } else {
-          row.unknown = true;
-        }
-      }
-      if (globals.json || all) {
-        cells.push_back({{"kind", cell.kind},
-                         {"label", cell.label},
-                         {"key", cell.key.text()},
-                         {"there", there},
-                         {"reason", there ? "in the store" : reason(plan, store, cell)}});
-      }
-    }
-    if (globals.json) {
-      out.push_back({{"experiment", experiment.name}, {"cells", cells}});
-      continue;
-    }
-    console.result(fmt::format("{}: {} cells, {} to make", console.bold(experiment.name),
-                               plan.cells.size(), made));
-    double total = 0;
-    bool unknown = false;
-    for (const std::string& kind : order) {
-      const KindRow& row = rows.at(kind);
-      total += row.seconds;
-      unknown = unknown || row.unknown;
-      console.result(
-          fmt::format("  {:<16} {:>6} in the store, {:>6} to make{}", kind, row.there, row.missing,
-                      row.missing == 0 ? ""
-                      : row.unknown    ? ", time unknown"
-                                       : ", about " + duration_text(row.seconds) + " of one core"));
-    }
-    if (made > 0) {
-      const double cores = std::max(1u, std::thread::hardware_concurrency());
-      console.result(fmt::format("  time: {}{} on {} cores; disk free: {}",
-                                 unknown ? "more than " : "about ", duration_text(total / cores),
-                                 cores, bytes_text(static_cast<double>(free_disk(store.root())))));
-    }
-    if (measured > 0)
-      console.result(fmt::format("  disk: {} in the store for this experiment", bytes_text(bytes)));
-    if (all) {
-      for (const Json& cell : cells) {
-        console.result(fmt::format(
-            "  {} {}  {} {}", cell.at("there").get<bool>() ? console.green("+") : console.red("-"),
-            cell.at("key").get<std::string>().substr(0, 12), cell.at("label").get<std::string>(),
-            console.dim(fmt::format("({})", cell.at("reason").get<std::string>()))));
-      }
-    }
+    const Outlook outlook = outlook_of(plan, store);
+    out.push_back({{"experiment", experiment.name},
+                   {"cells", outlook.cells},
+                   {"bytes", outlook.bytes},
+                   {"damaged", outlook.damaged}});
+    if (!globals.json) print_outlook(console, plan, store, outlook, all);
   }
   if (globals.json) console.result((out.size() == 1 ? out.front() : out).dump(2));
   return kDone;
 }
 
-/// The parts of two descriptions that differ, as paths.
-void differences(const Json& now, const Json& before, const std::string& path,
-                 std::vector<std::string>& out) {
-  if (now == before) return;
-  if (now.is_object() && before.is_object()) {
-    for (const auto& [key, value] : now.items()) {
-      const std::string at = path.empty() ? key : path + "." + key;
-      if (before.contains(key)) {
-        differences(value, before.at(key), at, out);
-      } else {
-        out.push_back(fmt::format("{}: {} (new)", at, value.dump()));
-      }
-    }
-    for (const auto& [key, value] : before.items()) {
-      if (!now.contains(key))
-        out.push_back(
-            fmt::format("{}: {} (gone)", path.empty() ? key : path + "." + key, value.dump()));
-    }
-    return;
+std::string change_text(const Difference& change) {
+  if (change.a.is_discarded()) return fmt::format("{}: {} (new)", change.path, change.b.dump());
+  if (change.b.is_discarded()) return fmt::format("{}: {} (gone)", change.path, change.a.dump());
+  return fmt::format("{}: {} (before: {})", change.path, change.b.dump(), change.a.dump());
+}
+
+/// What is different in a cell since an earlier plan: nothing when it was not in that.
+std::vector<std::string> changes_since(const Plan& before, const Plan& plan, const Cell& cell) {
+  std::vector<std::string> changes;
+  for (const Cell& old : before.cells) {
+    if (old.label != cell.label || old.kind != cell.kind || old.key == cell.key) continue;
+    for (const Difference& change : differences(identity_of(before, old), identity_of(plan, cell)))
+      changes.push_back(change_text(change));
+    break;
   }
-  out.push_back(fmt::format("{}: {} (before: {})", path, now.dump(), before.dump()));
+  return changes;
 }
 
 int why_verb(const Globals& globals, const ExperimentArguments& arguments,
@@ -142,21 +171,14 @@ int why_verb(const Globals& globals, const ExperimentArguments& arguments,
     if (!wanted.empty() && cell.label.find(wanted) == std::string::npos &&
         !cell.key.text().starts_with(wanted) && cell.kind != wanted)
       continue;
-    std::vector<std::string> changed;
-    if (before) {
-      for (const Cell& old : before->cells) {
-        if (old.label != cell.label || old.kind != cell.kind || old.key == cell.key) continue;
-        differences(identity_of(plan, cell), identity_of(*before, old), "", changed);
-        break;
-      }
-    }
     const bool there = store.contains(cell.key);
     if (wanted.empty() && there) continue;
     rows.push_back({{"label", cell.label},
                     {"key", cell.key.text()},
                     {"there", there},
-                    {"reason", there ? "in the store" : reason(plan, store, cell)},
-                    {"changed_since_last_plan", changed}});
+                    {"reason", reason(plan, store, cell)},
+                    {"changed_since_last_plan",
+                     before ? changes_since(*before, plan, cell) : std::vector<std::string>{}}});
   }
   if (globals.json) {
     console.result(rows.dump(2));

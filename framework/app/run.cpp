@@ -40,13 +40,11 @@ void print_mistakes(const Console& console, const Experiment& experiment, const 
       render_diagnostics(without_repeats(with_locations(std::move(mend), experiment.root)), style));
 }
 
-int exit_code_of(const PoolResult& pool, const Json& result) {
-  const auto is_config = [](const CellFailure& failure) { return failure.kind == "config"; };
-  if (!pool.failures.empty()) {
-    return std::all_of(pool.failures.begin(), pool.failures.end(), is_config) ? kUsage
-                                                                              : kCellsFailed;
-  }
-  return expectation_missed(result) ? kExpectationMissed : kDone;
+/// Whether something failed, and all of it because of what the file says.
+bool only_mistakes(const PoolResult& pool) {
+  return !pool.failures.empty() &&
+         std::all_of(pool.failures.begin(), pool.failures.end(),
+                     [](const CellFailure& failure) { return failure.kind == "config"; });
 }
 
 int run_one(const Globals& globals, const RunArguments& arguments, const Experiment& experiment,
@@ -63,6 +61,9 @@ int run_one(const Globals& globals, const RunArguments& arguments, const Experim
                               experiment.file.string()));
     return kInterrupted;
   }
+  print_mistakes(console, experiment, made.pool);
+  // What an earlier run reported stays: nothing has been learned.
+  if (only_mistakes(made.pool)) return kUsage;
   const std::filesystem::path folder = arguments.out / experiment.name;
   const Json result =
       write_report_files(folder, plan, store, missing_cells(made.pool), experiment.expectations);
@@ -74,8 +75,8 @@ int run_one(const Globals& globals, const RunArguments& arguments, const Experim
         "attempts\n",
         made.pool.nondeterministic));
   }
-  print_mistakes(console, experiment, made.pool);
-  return exit_code_of(made.pool, result);
+  if (!made.pool.failures.empty()) return kCellsFailed;
+  return expectation_missed(result) ? kExpectationMissed : kDone;
 }
 
 int run(const Globals& globals, const RunArguments& arguments) {

@@ -87,6 +87,28 @@ TEST_CASE("report on an empty store says that there is nothing") {
   CHECK(holds(report.err, "modeldiff run " + kFile));
 }
 
+TEST_CASE("plan tells of a damaged artifact, and goes on") {
+  const StoreCopy store;
+  const std::string key = store.key_of("comparison");
+  fs::resize_file(store.object(key) / "comparison.json", 10);
+  const ProgramRun plan = store.run({"plan", kFile});
+  CHECK(plan.exit_code == 0);
+  CHECK(holds(plan.out, "damaged: artifact " + key.substr(0, 12) + " is corrupt: "));
+  CHECK(holds(plan.err, "modeldiff store verify --quarantine"));
+  const Json json = Json::parse(store.run({"plan", kFile, "--json"}).out);
+  CHECK(json.at("damaged").size() == 1);
+  CHECK(json.at("bytes").get<double>() > 0);
+}
+
+TEST_CASE("why says what has changed since the last plan") {
+  const ProgramRun why = read({"why", kFile, "comparison", "--set", "compare.permutations=99"});
+  CHECK(why.exit_code == 0);
+  CHECK(holds(why.out, "comparison of A with B: not in the store\n"));
+  CHECK(holds(why.out, "permutations: 99 (before: 199)\n"));
+  CHECK(holds(read({"why", kFile}).out, "everything is in the store; nothing would be made"));
+  CHECK(holds(read({"why", kFile, "nothing_like_it"}).out, "no cell is called 'nothing_like_it'"));
+}
+
 TEST_CASE("store ls shows kind, key, experiment and label, and sums up") {
   const Json all = Json::parse(read({"store", "ls", "--json"}).out);
   std::uint64_t bytes = 0;
