@@ -15,6 +15,8 @@ ninja-build
 binutils
 python3
 python3-venv
+python3-jsonschema
+python3-yaml
 ccache
 libyaml-cpp-dev
 nlohmann-json3-dev
