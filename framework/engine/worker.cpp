@@ -102,14 +102,13 @@ class CellMaker {
  public:
   CellMaker(Workspace& workspace, Link& link) : workspace_(workspace), link_(link) {}
 
-  /// Cells of one group, one after another; training runs together.
+  /// Cells of one group. Those that are quick come many at a time and are published together, which
+  /// costs one flush of the file system; training runs are also trained together.
   void make(const std::vector<std::size_t>& indices) {
     std::size_t first = 0;
     while (first < indices.size()) {
       std::size_t end = first + 1;
-      if (cell(indices[first]).kind == "run") {
-        while (end < indices.size() && alike(cell(indices[first]), cell(indices[end]))) ++end;
-      }
+      while (end < indices.size() && alike(cell(indices[first]), cell(indices[end]))) ++end;
       make_together(std::span(indices).subspan(first, end - first));
       first = end;
     }
@@ -119,9 +118,10 @@ class CellMaker {
   const Cell& cell(std::size_t index) const { return workspace_.plan().cells[index]; }
 
   static bool alike(const Cell& a, const Cell& b) {
-    return b.kind == "run" && a.config == b.config &&
-           a.inputs.at("dataset") == b.inputs.at("dataset") &&
-           a.own.value("checkpoints", Json()) == b.own.value("checkpoints", Json());
+    if (a.kind != b.kind) return false;
+    return a.kind != "run" ||
+           (a.config == b.config && a.inputs.at("dataset") == b.inputs.at("dataset") &&
+            a.own.value("checkpoints", Json()) == b.own.value("checkpoints", Json()));
   }
 
   void make_together(std::span<const std::size_t> indices) {
@@ -140,7 +140,8 @@ class CellMaker {
       } else {
         const StageFunction stage = find_stage(cells.front()->kind);
         MODELDIFF_CHECK(stage, cells.front()->kind);
-        stage(workspace_, *cells.front(), publications.front(), link_);
+        for (std::size_t i = 0; i < cells.size(); ++i)
+          stage(workspace_, *cells[i], publications[i], link_);
       }
       const std::vector<Published> published = workspace_.store().commit_all(publications);
       const double seconds = seconds_since(start) / static_cast<double>(indices.size());
@@ -152,7 +153,7 @@ class CellMaker {
     } catch (const Interrupted&) {
       for (const std::size_t index : indices) link_.answer({{"stopped", index}});
     } catch (...) {
-      // Of several runs trained together only one is to blame: each is tried by itself.
+      // Of several cells only one is to blame: each is tried by itself.
       if (indices.size() > 1) {
         for (const std::size_t index : indices) make_together(std::span(&index, 1));
       } else {
