@@ -273,32 +273,32 @@ class Page {
           who.replace(at, std::string(word).size(), name);
       }
       const Json& placebo = claim.at("placebo");
-      rows.push_back({html::escape(claim.at("label").get<std::string>()),
-                      html::escape(claim.at("family").get<std::string>()),
-                      html::escape(claim.at("target_class_name").get<std::string>()),
-                      charts::effect_pair(effect.at(names[0]), effect.at(names[1]), scale),
-                      html::points_interval(effect.at(names[0])),
-                      html::points_interval(effect.at(names[1])),
-                      html::points_interval(claim.at("difference")),
-                      html::number(claim.at("adjusted_p_value"), 2),
-                      placebo.is_object() ? html::points_interval(placebo) : "–",
-                      fmt::format("{:.0f} / {:.0f} %",
-                                  100 * claim.at("changed_predictions").at(names[0]).get<double>(),
-                                  100 * claim.at("changed_predictions").at(names[1]).get<double>()),
-                      html::escape(who == "none" ? "–" : who)});
+      rows.push_back(
+          {fmt::format("{}<br><span class=\"soft\">{}</span>",
+                       html::escape(claim.at("label").get<std::string>()),
+                       html::escape(claim.at("family").get<std::string>())),
+           html::escape(claim.at("target_class_name").get<std::string>()),
+           html::escape(who == "none" ? "–" : who),
+           charts::effect_pair(effect.at(names[0]), effect.at(names[1]), scale),
+           html::points_interval(effect.at(names[0])), html::points_interval(effect.at(names[1])),
+           html::points_interval(claim.at("difference")),
+           html::number(claim.at("adjusted_p_value"), 2),
+           placebo.is_object() ? html::points_interval(placebo) : "–",
+           fmt::format("{:.0f} / {:.0f} %",
+                       100 * claim.at("changed_predictions").at(names[0]).get<double>(),
+                       100 * claim.at("changed_predictions").at(names[1]).get<double>())});
     }
     const std::string a = html::escape(names[0]), b = html::escape(names[1]);
     out += html::table({{"transformation"},
-                        {"family"},
                         {"class"},
+                        {"claim"},
                         {"effect"},
                         {"on " + a, true},
                         {"on " + b, true},
                         {"difference", true},
                         {"adjusted p", true},
                         {"more than placebo", true},
-                        {"changed predictions", true},
-                        {"claim"}},
+                        {"predictions changed", true}},
                        rows);
     if (verify.contains("control")) {
       out += fmt::format(
