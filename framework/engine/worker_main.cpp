@@ -12,6 +12,7 @@
 #include "engine/worker.h"
 #include "modeldiff/plugin.h"
 #include "store/file_io.h"
+#include "workers/memory.h"
 
 /// modeldiff-worker STORE PLAN [PLUGIN_FOLDER...]: the part of the program that loads torch and
 /// plugins. It is started by `modeldiff run`; see workers/protocol.h for what is said on its
@@ -29,6 +30,7 @@ int main(int count, char** arguments) {
         stderr);
     return 2;
   }
+  keep_freed_memory();
   // The terminal's Ctrl-C goes to the program, which tells its workers; one whose program died has
   // no reason to live.
   ::signal(SIGINT, SIG_IGN);

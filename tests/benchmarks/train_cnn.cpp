@@ -20,6 +20,7 @@
 
 #include "modeldiff/autograd.h"
 #include "modeldiff/tensors.h"
+#include "workers/memory.h"
 #include "../plugins/models/model_plugin.h"
 
 namespace {
@@ -104,11 +105,13 @@ void train(const Options& options, const Predictor& predictor, const at::Tensor&
 }
 
 Report work(const Options& options, std::int64_t worker) {
+  keep_freed_memory();  // as every worker does
   at::set_num_threads(static_cast<int>(options.threads));
   const TensorMap data =
       read_tensors(fmt::format("{}/cifar_{}_2000.safetensors", options.work, options.n));
   Predictor predictor;
-  predictor.model = build_model("resnet9", {{3, 32, 32}, 10}, {{"channels", {16, 32, 64, 64}}});
+  predictor.model = build_model("resnet9", {{3, 32, 32}, 10},
+                                {{"channels", {16, 32, 64, 64}}, {"init", "uniform"}});
   predictor.view.mean = {125.307f / 255, 122.961f / 255, 113.8575f / 255};
   predictor.view.deviation = {51.5865f / 255, 50.847f / 255, 51.255f / 255};
   const at::Tensor x =
