@@ -2,7 +2,7 @@
 """A table of results over seeds, one row each, and whether the planted benchmark's pass criteria hold.
 
     ./modeldiff run experiments/planted/p1_mnist.yaml --sweep seed=0..4 --out results/p1
-    experiments/planted/over_seeds.py results/p1/*/result.json --effect 0.03
+    experiments/planted/over_seeds.py results/p1 --effect 0.03
 
 With --null the results are of pairs without a difference: their p-values, and those of A against other runs of A,
 should be uniform (Kolmogorov-Smirnov), and little should be discovered.
@@ -13,6 +13,7 @@ import json
 import math
 import statistics
 import sys
+from pathlib import Path
 
 
 def uniform_p_value(values):
@@ -89,16 +90,15 @@ def judge_null(results):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("results", nargs="+", help="result.json of each seed")
+    parser.add_argument("folder", type=Path, help="where the results of all seeds are")
     parser.add_argument("--null", action="store_true", help="the pairs have no difference")
     parser.add_argument("--precision", type=float, default=0.85, help="least median")
     parser.add_argument("--auroc", type=float, default=0.98, help="least median, within the class")
     parser.add_argument("--effect", type=float, default=0.03, help="least lower bound of A's effect")
     arguments = parser.parse_args()
-    results = []
-    for name in arguments.results:
-        with open(name) as file:
-            results.append(json.load(file))
+    results = [json.loads(path.read_text()) for path in arguments.folder.rglob("result.json")]
+    if not results:
+        parser.error(f"there is no result.json in {arguments.folder}")
     results.sort(key=lambda result: result["description"]["seed"])
     print_table(results)
     print()
