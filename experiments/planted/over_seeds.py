@@ -68,7 +68,7 @@ def judge_planted(results, arguments):
         passes(f"median AUROC in class >= {arguments.auroc}", round(median("auroc_within_class"), 4),
                median("auroc_within_class") >= arguments.auroc),
         passes("median overlap of the pixels >= .8", round(median("overlap"), 3), median("overlap") >= 0.8),
-        passes("median rank <= 3", median("rank"), median("rank") <= 3),
+        passes(f"median rank <= {arguments.rank}", median("rank"), median("rank") <= arguments.rank),
         passes(f"least lower bound of the effect > {arguments.effect}", round(lowest, 4), lowest > arguments.effect),
         passes("B's effect <= 1e-6", max(card["largest_effect_against"] for card in cards),
                all(card["largest_effect_against"] <= 1e-6 for card in cards)),
@@ -94,6 +94,7 @@ def main():
     parser.add_argument("--null", action="store_true", help="the pairs have no difference")
     parser.add_argument("--precision", type=float, default=0.85, help="least median")
     parser.add_argument("--auroc", type=float, default=0.98, help="least median, within the class")
+    parser.add_argument("--rank", type=int, default=3, help="largest median, of the mark among the proposals")
     parser.add_argument("--effect", type=float, default=0.03, help="least lower bound of A's effect")
     arguments = parser.parse_args()
     results = [json.loads(path.read_text()) for path in arguments.folder.rglob("result.json")]
