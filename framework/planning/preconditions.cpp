@@ -60,7 +60,10 @@ class Preconditions {
 
  private:
   void add(const std::string& path, std::string message) {
-    errors_.push_back(with_locations({{{}, path, std::move(message)}}, experiment_.root).front());
+    std::vector<Diagnostic> error(1);
+    error.front().path = path;
+    error.front().message = std::move(message);
+    errors_.push_back(with_locations(std::move(error), experiment_.root).front());
   }
 
   bool has_section(const std::string& section) const {

@@ -129,7 +129,7 @@ struct GcOptions {
   /// Says what would go, and removes nothing.
   bool dry_run = false;
   /// Keeps these instead of what stands in runs/*/plan.json.
-  std::optional<std::set<Key>> keep;
+  std::optional<std::set<Key>> keep = std::nullopt;
   /// Temporary folders of other machines are swept when they are older than this.
   std::chrono::seconds foreign_tmp_age = std::chrono::hours(7 * 24);
 };
