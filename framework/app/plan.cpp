@@ -23,7 +23,7 @@ struct Outlook {
   std::int64_t there = 0, missing = 0;
   double bytes = 0;  // of what is there
   std::vector<std::string> damaged;
-  Json cells = Json::array();
+  Json cells = Json::array();  // empty unless they are listed
 };
 
 KindRow& row_of(Outlook& outlook, const std::string& kind) {
@@ -34,8 +34,8 @@ KindRow& row_of(Outlook& outlook, const std::string& kind) {
 }
 
 /// Why a cell has to be made, or need not be.
-std::string reason(const Plan& plan, const Store& store, const Cell& cell) {
-  if (store.contains(cell.key)) return "in the store";
+std::string reason(const Plan& plan, const Store& store, const Cell& cell, bool there) {
+  if (there) return "in the store";
   for (const auto& [name, indices] : cell.inputs) {
     for (const std::size_t index : indices) {
       if (!store.contains(plan.cells[index].key))
@@ -51,7 +51,7 @@ void count_artifact(Outlook& outlook, const Store& store, const Key& key) try {
   outlook.damaged.push_back(error.what());
 }
 
-Outlook outlook_of(const Plan& plan, const Store& store) {
+Outlook outlook_of(const Plan& plan, const Store& store, bool list_cells) {
   const Durations durations(plan, store.attempts());
   Outlook outlook;
   for (std::size_t index = 0; index < plan.cells.size(); ++index) {
@@ -67,11 +67,12 @@ Outlook outlook_of(const Plan& plan, const Store& store) {
     } else {
       row.unknown = true;
     }
+    if (!list_cells) continue;
     outlook.cells.push_back({{"kind", cell.kind},
                              {"label", cell.label},
                              {"key", cell.key.text()},
                              {"there", there},
-                             {"reason", reason(plan, store, cell)}});
+                             {"reason", reason(plan, store, cell, there)}});
   }
   return outlook;
 }
@@ -90,7 +91,7 @@ void print_time(const Console& console, const Outlook& outlook, const Store& sto
 }
 
 void print_outlook(const Console& console, const Plan& plan, const Store& store,
-                   const Outlook& outlook, bool all) {
+                   const Outlook& outlook) {
   console.result(fmt::format("{}: {} cells, {} to make", console.bold(plan.experiment),
                              plan.cells.size(), outlook.missing));
   for (const auto& [kind, row] : outlook.kinds) {
@@ -110,7 +111,6 @@ void print_outlook(const Console& console, const Plan& plan, const Store& store,
   if (!outlook.damaged.empty())
     console.note(
         "`modeldiff store verify --quarantine` moves them aside; then they are made again");
-  if (!all) return;
   for (const Json& cell : outlook.cells) {
     console.result(fmt::format(
         "  {} {}  {} {}", cell.at("there").get<bool>() ? console.green("+") : console.red("-"),
@@ -126,12 +126,12 @@ int plan_verb(const Globals& globals, const ExperimentArguments& arguments, bool
   Json out = Json::array();
   for (const Experiment& experiment : arguments.load(globals, plugins)) {
     const Plan plan = globals.plan(experiment, plugins, store);
-    const Outlook outlook = outlook_of(plan, store);
+    const Outlook outlook = outlook_of(plan, store, globals.json || all);
     out.push_back({{"experiment", experiment.name},
                    {"cells", outlook.cells},
                    {"bytes", outlook.bytes},
                    {"damaged", outlook.damaged}});
-    if (!globals.json) print_outlook(console, plan, store, outlook, all);
+    if (!globals.json) print_outlook(console, plan, store, outlook);
   }
   if (globals.json) console.result((out.size() == 1 ? out.front() : out).dump(2));
   return kDone;
@@ -176,7 +176,7 @@ int why_verb(const Globals& globals, const ExperimentArguments& arguments,
     rows.push_back({{"label", cell.label},
                     {"key", cell.key.text()},
                     {"there", there},
-                    {"reason", reason(plan, store, cell)},
+                    {"reason", reason(plan, store, cell, there)},
                     {"changed_since_last_plan",
                      before ? changes_since(*before, plan, cell) : std::vector<std::string>{}}});
   }

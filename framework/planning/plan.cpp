@@ -34,7 +34,7 @@ class PlanBuilder {
         seed_(description_.at("seed").get<std::uint64_t>()) {
     plan_.experiment = experiment.name;
     plan_.description = description_;
-    plan_.abi_tag = plugins.host_abi_tag();
+    plan_.abi_tag = build_of_results(plugins.host_abi_tag());
   }
 
   Plan build() {
@@ -521,7 +521,7 @@ Json identity_of(const Plan& plan, const Cell& cell) {
           {"config", plan.configs[cell.config]},
           {"own", cell.own},
           {"inputs", inputs},
-          {"build", build_of_results(plan.abi_tag)},
+          {"build", plan.abi_tag},
           {"device", "cpu"}};
 }
 
