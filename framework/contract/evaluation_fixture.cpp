@@ -43,7 +43,11 @@ void EvaluationFixture::add_algorithm(const Case& some, const std::string& name,
   if (needs("runs")) {
     const Predictor predictor = small_predictor(some);
     std::vector<Weights>& weights = weights_[name];
-    RunSet set{predictor, {}, [&weights](std::size_t run) { return weights.at(run); }};
+    RunSet set{predictor,
+               {},
+               [&weights](std::size_t run) { return weights.at(run); },
+               [](std::size_t) { return Json::object(); },
+               [](std::size_t) { return TensorMap{}; }};
     for (std::uint64_t run = 0; run < kRuns; ++run) {
       weights.push_back(drawn_weights(*predictor.model, seed + run));
       set.keys.push_back(fmt::format("run/{}/{}", name, run));

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <functional>
 #include <unordered_set>
 
 #include "engine/artifacts.h"
@@ -172,15 +173,33 @@ void make_preflight(Workspace& workspace, const Cell& cell, Publication& out, Pr
   const Dataset& data = workspace.dataset(cell);
   Json facts{{"algorithms", Json::object()}};
   std::int64_t parameters = 0;
-  for (const auto& [name, params] : config.at("algorithms").items()) {
+  const Json& algorithms = config.at("algorithms");
+  const auto data_of = [&](const Json& params) -> const Dataset& {
+    const std::string other = params.value("dataset", "");
+    return other.empty() ? data : workspace.dataset(cell, "dataset " + other);
+  };
+  // The predictors of the runs that an algorithm starts from, before these runs are made.
+  std::function<InputRuns(const Json&)> named_by = [&](const Json& params) {
+    InputRuns runs;
+    for (const RunReference& reference :
+         run_references(params, workspace.schema("algorithms", params))) {
+      const Json& other = algorithms.at(reference.algorithm);
+      InputRun run;
+      run.predictor = workspace.plugin<LearningAlgorithm>("algorithms", other)
+                          ->predictor(data_of(other).facts, named_by(other), workspace);
+      runs[reference.algorithm].assign(static_cast<std::size_t>(reference.count), run);
+    }
+    return runs;
+  };
+  for (const auto& [name, params] : algorithms.items()) {
     progress.check_stop();
     at_path("algorithms." + name, [&] {
-      const std::string other = params.value("dataset", "");
-      const Dataset& own = other.empty() ? data : workspace.dataset(cell, "dataset " + other);
+      const Dataset& own = data_of(params);
       const auto algorithm = workspace.plugin<LearningAlgorithm>("algorithms", params);
-      const Predictor predictor = algorithm->predictor(own.facts, {}, workspace);
+      const InputRuns inputs = named_by(params);
+      const Predictor predictor = algorithm->predictor(own.facts, inputs, workspace);
       parameters = std::max(parameters, predictor.model->parameters().count());
-      const double bytes = algorithm->memory_bytes(own.facts, own.train.size(), workspace);
+      const double bytes = algorithm->memory_bytes(own.facts, inputs, own.train.size(), workspace);
       require_memory(bytes, "", "a training run");
       facts["algorithms"][name] = {{"parameters", predictor.model->parameters().count()},
                                    {"forward_flops", predictor.model->forward_flops()},

@@ -44,6 +44,12 @@ void make_evaluation(Workspace& workspace, const Cell& cell, Publication& out, P
       set.weights = [&workspace, cells](std::size_t run) {
         return workspace.weights(*cells.at(run));
       };
+      set.facts = [&workspace, cells](std::size_t run) {
+        return workspace.run_facts(*cells.at(run));
+      };
+      set.tensors = [&workspace, cells](std::size_t run) {
+        return workspace.run_tensors(*cells.at(run));
+      };
     } else if (kind == "attribution") {
       const Artifact artifact = workspace.input(cell, input);
       scores.emplace(algorithm, require_tensor(map_tensors(artifact, "scores.safetensors"),

@@ -24,6 +24,7 @@ void write_run(Publication& out, const TrainedRun& run) {
     for (const auto& [name, tensor] : checkpoint.optimizer) stored.emplace(prefix + name, tensor);
   }
   if (!stored.empty()) add_tensors(out, "checkpoints.safetensors", stored);
+  if (!run.tensors.empty()) add_tensors(out, "tensors.safetensors", run.tensors);
   out.add_json("run.json", {{"epoch_loss", run.epoch_loss},
                             {"steps", run.steps},
                             {"facts", run.facts},
@@ -44,8 +45,8 @@ void make_runs(Workspace& workspace, std::span<const Cell* const> cells, std::sp
   std::vector<RunSpec> runs;
   std::vector<InputRuns> inputs;
   for (const Cell* cell : cells) {
-    runs.push_back(
-        {cell->own.at("seed").get<std::uint64_t>(), workspace.subset(*cell), cell->label});
+    runs.push_back({cell->own.at("seed").get<std::uint64_t>(), workspace.subset(*cell), cell->label,
+                    cell->own.at("index").get<std::int64_t>()});
     inputs.push_back(workspace.input_runs(*cell));
   }
   CheckpointRequest keep;

@@ -98,7 +98,8 @@ InputRuns Workspace::input_runs(const Cell& run) {
     if (!name.starts_with("run ")) continue;
     for (const std::size_t index : indices) {
       const Cell& cell = plan_.cells[index];
-      out[name.substr(4)].push_back({predictor(cell), weights(cell), checkpoints(cell)});
+      out[name.substr(4)].push_back(
+          {predictor(cell), weights(cell), checkpoints(cell), run_facts(cell), run_tensors(cell)});
     }
   }
   return out;
@@ -120,6 +121,14 @@ Weights Workspace::weights(const Cell& run) const {
   const auto buffers = tensors.find("buffers");
   return {require_tensor(tensors, "parameters", artifact),
           buffers == tensors.end() ? at::Tensor() : buffers->second};
+}
+
+Json Workspace::run_facts(const Cell& run) const { return open(run).json("run.json").at("facts"); }
+
+TensorMap Workspace::run_tensors(const Cell& run) const {
+  const Artifact artifact = open(run);
+  const bool any = artifact.contains("tensors.safetensors");
+  return any ? map_tensors(artifact, "tensors.safetensors") : TensorMap{};
 }
 
 std::vector<Checkpoint> Workspace::checkpoints(const Cell& run) const {
@@ -166,10 +175,18 @@ std::filesystem::path Workspace::resolve(const DataPath& path) const {
   return at->second;
 }
 
+const PluginManifest& Workspace::manifest(const std::string& kind, const std::string& name) const {
+  const PluginManifest* found = plugins_.find(kind, name);
+  if (!found) throw PluginError(fmt::format("there is no plugin '{}' of kind '{}'", name, kind));
+  return *found;
+}
+
+const SchemaInfo& Workspace::schema(const std::string& kind, const Json& params) const {
+  return manifest(kind, params.at("plugin").get<std::string>()).schema;
+}
+
 const Json& Workspace::traits(const std::string& kind, const std::string& name) const {
-  const PluginManifest* manifest = plugins_.find(kind, name);
-  if (!manifest) throw PluginError(fmt::format("there is no plugin '{}' of kind '{}'", name, kind));
-  return manifest->traits;
+  return manifest(kind, name).traits;
 }
 
 at::Tensor draw_subset(const Key& data, const Json& spec, std::int64_t examples) {

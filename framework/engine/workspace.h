@@ -49,6 +49,9 @@ class Workspace final : public PluginFactory, public Resources {
   Predictor predictor(const Cell& run);
   Weights weights(const Cell& run) const;
   std::vector<Checkpoint> checkpoints(const Cell& run) const;
+  /// What a run's algorithm said of it, and left behind for others.
+  Json run_facts(const Cell& run) const;
+  TensorMap run_tensors(const Cell& run) const;
   /// [k] int64 rows of a run's subset; undefined: all.
   at::Tensor subset(const Cell& run);
   /// The runs that a run's references name.
@@ -61,10 +64,14 @@ class Workspace final : public PluginFactory, public Resources {
     return create_as<T>(kind, PluginChoice{params.at("plugin").get<std::string>(), params});
   }
   std::filesystem::path resolve(const DataPath& path) const override;
+  /// The parameters that the plugin named in `params` declares.
+  const SchemaInfo& schema(const std::string& kind, const Json& params) const;
   /// What the manifest of a plugin says beside its parameters.
   const Json& traits(const std::string& kind, const std::string& name) const;
 
  private:
+  const PluginManifest& manifest(const std::string& kind, const std::string& name) const;
+
   const Plan& plan_;
   const Store& store_;
   PluginRegistry& plugins_;

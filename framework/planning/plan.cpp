@@ -213,7 +213,8 @@ class PlanBuilder {
     cell.path = "algorithms." + algorithm;
     cell.config = run_config(algorithm);
     cell.own = {{"seed", derive_seed(seed_, fmt::format("run/{}/{}", algorithm, role),
-                                     static_cast<std::uint64_t>(index))}};
+                                     static_cast<std::uint64_t>(index))},
+                {"index", index}};
     if (!keep_checkpoints.is_null()) cell.own["checkpoints"] = keep_checkpoints;
     const std::string dataset = value.value("dataset", "");
     const std::size_t data = dataset.empty() ? dataset_ : datasets_.at(dataset);
@@ -225,9 +226,9 @@ class PlanBuilder {
       cell.own["replicate"] = replicate;
     }
     cell.inputs["dataset"] = {data};
-    for (const auto& [name, count] : references_of(algorithm)) {
+    for (const auto& [name, count, fixed] : references_of(algorithm)) {
       for (std::int64_t i = 0; i < count; ++i) {
-        const std::int64_t other = index * count + i;
+        const std::int64_t other = fixed.value_or(index * count + i);
         const bool same_data = description_.at("algorithms").at(name).value("dataset", "").empty();
         // What a subset run starts from must not have seen more than the subset.
         cell.inputs["run " + name].push_back(
@@ -248,32 +249,10 @@ class PlanBuilder {
     return at->second;
   }
 
-  /// The algorithms that one names, and how many runs of each it needs.
-  std::vector<std::pair<std::string, std::int64_t>> references_of(
-      const std::string& algorithm) const {
-    std::vector<std::pair<std::string, std::int64_t>> out;
+  std::vector<RunReference> references_of(const std::string& algorithm) const {
     const Json& value = description_.at("algorithms").at(algorithm);
-    const PluginManifest* manifest =
-        plugins_.find("algorithms", value.at("plugin").get<std::string>());
-    collect_references(value, manifest->schema, out);
-    return out;
-  }
-
-  static void collect_references(const Json& value, const SchemaInfo& schema,
-                                 std::vector<std::pair<std::string, std::int64_t>>& out) {
-    for (const FieldInfo& field : schema.fields) {
-      const auto at = value.find(field.name);
-      if (at == value.end() || at->is_null()) continue;
-      if (field.type == FieldInfo::Type::reference && field.section == "algorithms") {
-        if (!at->get<std::string>().empty())
-          out.emplace_back(at->get<std::string>(), value.value("runs", std::int64_t{1}));
-      } else if (field.type == FieldInfo::Type::object) {
-        collect_references(*at, *field.fields, out);
-      } else if (field.type == FieldInfo::Type::list &&
-                 field.element->type == FieldInfo::Type::object) {
-        for (const Json& item : *at) collect_references(item, *field.element->fields, out);
-      }
-    }
+    const std::string plugin = value.at("plugin").get<std::string>();
+    return run_references(value, plugins_.find("algorithms", plugin)->schema);
   }
 
   /// The scores of runs [first, first + runs) of an algorithm.
@@ -445,9 +424,7 @@ class PlanBuilder {
     for (const auto& [algorithm, unused] : description_.at("algorithms").items()) {
       if (!is_attributed(algorithm)) continue;
       if (needs("runs")) {
-        if (attribute_runs_[algorithm].empty())
-          attribute_runs_[algorithm] = {add_run(algorithm, "attribute", 0, {})};
-        cell.inputs["runs " + algorithm] = attribute_runs_.at(algorithm);
+        cell.inputs["runs " + algorithm] = evaluated_runs(algorithm, value, manifest->traits);
       }
       if (needs("scores")) cell.inputs["attribution " + algorithm] = {attributions_.at(algorithm)};
       if (needs("subset_runs"))
@@ -459,6 +436,18 @@ class PlanBuilder {
       cell.inputs["selection"] = {selection_};
     }
     add(std::move(cell));
+  }
+
+  /// The runs that are attributed, or as many as the evaluation's parameter says that its trait
+  /// `run_count` names; one if neither is.
+  std::vector<std::size_t> evaluated_runs(const std::string& algorithm, const Json& evaluation,
+                                          const Json& traits) {
+    std::vector<std::size_t> runs = attribute_runs_[algorithm];
+    const std::string key = traits.value("run_count", "");
+    const std::int64_t wanted = key.empty() ? 1 : evaluation.at(key).get<std::int64_t>();
+    for (auto i = static_cast<std::int64_t>(runs.size()); i < wanted; ++i)
+      runs.push_back(add_run(algorithm, "attribute", i, {}));
+    return runs;
   }
 
   /// What runs on random subsets answer on the queries: the truth that scores are judged by.
@@ -507,6 +496,32 @@ std::vector<std::size_t> Plan::needs(std::size_t cell) const {
     out.insert(out.end(), indices.begin(), indices.end());
   std::sort(out.begin(), out.end());
   out.erase(std::unique(out.begin(), out.end()), out.end());
+  return out;
+}
+
+std::vector<RunReference> run_references(const Json& params, const SchemaInfo& schema) {
+  std::vector<RunReference> out;
+  const auto append = [&](const Json& value, const SchemaInfo& fields) {
+    const std::vector<RunReference> found = run_references(value, fields);
+    out.insert(out.end(), found.begin(), found.end());
+  };
+  for (const FieldInfo& field : schema.fields) {
+    const auto at = params.find(field.name);
+    if (at == params.end() || at->is_null()) continue;
+    if (field.type == FieldInfo::Type::reference && field.section == "algorithms") {
+      if (at->get<std::string>().empty()) continue;
+      RunReference& reference = out.emplace_back();
+      reference.algorithm = at->get<std::string>();
+      reference.count = params.value("runs", std::int64_t{1});
+      if (const auto run = params.find("run"); run != params.end() && !run->is_null())
+        reference.run = run->get<std::int64_t>();
+    } else if (field.type == FieldInfo::Type::object) {
+      append(*at, *field.fields);
+    } else if (field.type == FieldInfo::Type::list &&
+               field.element->type == FieldInfo::Type::object) {
+      for (const Json& item : *at) append(item, *field.element->fields);
+    }
+  }
   return out;
 }
 

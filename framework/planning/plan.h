@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -51,6 +52,18 @@ struct Plan {
   /// All that must be done before a cell.
   std::vector<std::size_t> needs(std::size_t cell) const;
 };
+
+/// An algorithm that another one names, to start from its runs.
+struct RunReference {
+  std::string algorithm;
+  /// How many runs each run needs: the key `runs` beside the name.
+  std::int64_t count = 1;
+  /// The key `run` beside the name: always this one, instead of the run of the same number.
+  std::optional<std::int64_t> run;
+};
+
+/// @param params of an algorithm @param schema of its plugin
+std::vector<RunReference> run_references(const Json& params, const SchemaInfo& schema);
 
 /// What stands in the key of a cell, as text that can be compared: used by `why`.
 Json identity_of(const Plan& plan, const Cell& cell);

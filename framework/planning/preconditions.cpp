@@ -1,6 +1,7 @@
 #include "planning/preconditions.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 
@@ -8,6 +9,7 @@
 #include "config/nearest.h"
 #include "config/render.h"
 #include "config/visit.h"
+#include "planning/plan.h"
 
 namespace modeldiff {
 namespace {
@@ -29,6 +31,27 @@ class Preconditions {
       }
     };
     visit_parameters(experiment_.description, experiment_schema(), plugins_, check);
+  }
+
+  /// A plugin whose trait `follows` names something starts from runs that leave it behind: their
+  /// plugin's trait `leaves`.
+  void check_followed_runs() {
+    const Json& algorithms = experiment_.description.at("algorithms");
+    for (const auto& [name, params] : algorithms.items()) {
+      const PluginManifest& plugin = plugin_of(params);
+      const std::string follows = plugin.traits.value("follows", "");
+      if (follows.empty()) continue;
+      for (const RunReference& reference : run_references(params, plugin.schema)) {
+        const PluginManifest& other = plugin_of(algorithms.at(reference.algorithm));
+        if (other.traits.value("leaves", "") == follows) continue;
+        add(join_key("algorithms", name),
+            fmt::format("'{}' follows the {} of a run, and runs of '{}' (plugin '{}') leave none: "
+                        "{}; plugins that leave one: {}",
+                        plugin.name, follows, reference.algorithm, other.name,
+                        plugin.traits.value("because", ""),
+                        fmt::join(plugins_that_leave(follows), ", ")));
+      }
+    }
   }
 
   void check_evaluations() {
@@ -64,6 +87,18 @@ class Preconditions {
     error.front().path = path;
     error.front().message = std::move(message);
     errors_.push_back(with_locations(std::move(error), experiment_.root).front());
+  }
+
+  const PluginManifest& plugin_of(const Json& algorithm) const {
+    return *plugins_.find("algorithms", algorithm.at("plugin").get<std::string>());
+  }
+
+  std::vector<std::string> plugins_that_leave(const std::string& what) const {
+    std::vector<std::string> names;
+    for (const PluginManifest* plugin : plugins_.plugins()) {
+      if (plugin->traits.value("leaves", "") == what) names.push_back(plugin->name);
+    }
+    return names;
   }
 
   bool has_section(const std::string& section) const {
@@ -117,6 +152,7 @@ std::vector<Diagnostic> unmet_preconditions(const Experiment& experiment,
                                             const PluginRegistry& plugins, const DataSearch& data) {
   Preconditions preconditions(experiment, plugins);
   preconditions.check_data(data);
+  preconditions.check_followed_runs();
   preconditions.check_evaluations();
   preconditions.check_expectations();
   return std::move(preconditions).errors();

@@ -1,7 +1,6 @@
 #include "batch_norm.h"
 
 #include <ATen/ATen.h>
-#include <ATen/Parallel.h>
 #include <torch/csrc/autograd/custom_function.h>
 
 #include <algorithm>
@@ -11,6 +10,7 @@
 #include <vector>
 
 #include "batch_norm_kernels.h"
+#include "modeldiff/parallel.h"
 
 namespace modeldiff {
 namespace {
@@ -60,9 +60,7 @@ Floats along_row(const Rows& layout, Value value) {
 /// over, which are copied into a row of their own by `body` as it likes.
 template <typename Body>
 void for_chunks(const Rows& layout, Body body) {
-  at::parallel_for(0, layout.chunks(), 1, [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t c = begin; c < end; ++c) body(c);
-  });
+  in_parallel(layout.chunks(), body);
 }
 
 /// The rows left over, filled up to one folded row with zeros.

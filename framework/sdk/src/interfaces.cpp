@@ -21,6 +21,24 @@ Attributor::~Attributor() = default;
 Proposer::~Proposer() = default;
 Evaluation::~Evaluation() = default;
 
+namespace {
+constexpr std::chrono::milliseconds kPulse{50};
+}  // namespace
+
+void Pulse::begin_run(std::size_t run, const std::string& label) {
+  run_ = run;
+  label_ = label;
+  beat(0);
+}
+
+void Pulse::beat(double share) {
+  const auto now = std::chrono::steady_clock::now();
+  if (now - last_ < kPulse) return;
+  last_ = now;
+  progress_.check_stop();
+  progress_.update((static_cast<double>(run_) + share) / static_cast<double>(runs_), label_);
+}
+
 std::optional<Transformation> Proposer::placebo(const Transformation&, RandomStream&) const {
   return std::nullopt;
 }

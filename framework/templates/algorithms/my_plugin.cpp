@@ -35,7 +35,7 @@ class MyPluginDescent final : public LearningAlgorithm {
     }
   }
 
-  double memory_bytes(const DataFacts& facts, std::int64_t examples,
+  double memory_bytes(const DataFacts& facts, const InputRuns&, std::int64_t examples,
                       const PluginFactory& plugins) const override {
     constexpr double kActivations = 8;  // times the inputs
     double inputs = static_cast<double>(examples);

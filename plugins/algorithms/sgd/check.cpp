@@ -43,23 +43,6 @@ void check_optimizer(const SgdParams& params, Findings& found) {
   }
 }
 
-void check_schedule(const ScheduleParams& schedule, Findings& found) {
-  const bool steps_down = schedule.kind == ScheduleKind::step;
-  if (steps_down && schedule.milestones.empty()) {
-    found.add("schedule.milestones", "are missing: where `step` lowers the rate");
-  }
-  if (!steps_down && !schedule.milestones.empty()) {
-    found.add("schedule.milestones",
-              fmt::format("belong to the schedule `step`, not to `{}`", name_of(schedule.kind)));
-  }
-  const bool rises =
-      schedule.kind == ScheduleKind::triangle || schedule.kind == ScheduleKind::one_cycle;
-  if (rises && schedule.warmup > 0) {
-    found.add("schedule.warmup",
-              fmt::format("is part of `{}` already: move its `peak`", name_of(schedule.kind)));
-  }
-}
-
 /// The keys of AugmentationParams that say how strong a kind is.
 struct AugmentationKeys {
   AugmentationKind kind;
@@ -137,7 +120,8 @@ std::vector<Diagnostic> contradictions(const SgdParams& params) {
   Findings found;
   check_length(params, found);
   check_optimizer(params, found);
-  check_schedule(params.schedule, found);
+  for (Diagnostic& d : contradictions(params.schedule))
+    found.add("schedule." + d.path, std::move(d.message));
   for (std::size_t i = 0; i < params.augment.size(); ++i) {
     check_augmentation(params.augment[i], fmt::format("augment[{}]", i), found);
   }

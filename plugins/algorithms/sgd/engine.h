@@ -1,6 +1,5 @@
 #pragma once
 
-#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <vector>
@@ -12,24 +11,6 @@
 /// Two ways to carry out the same plan. They agree up to rounding; which one is taken depends on
 /// the parameters and the model alone.
 namespace modeldiff {
-
-/// Passes on what is done and asks whether to stop, at most every 50 ms.
-class Pulse {
- public:
-  Pulse(Progress& progress, std::size_t runs) : progress_(progress), runs_(runs) {}
-
-  void begin_run(std::size_t run, const std::string& label);
-  /// @param share of the current run that is done
-  /// @throws Interrupted once the user has asked to stop
-  void beat(double share);
-
- private:
-  Progress& progress_;
-  std::size_t runs_;
-  std::size_t run_ = 0;
-  std::string label_;
-  std::chrono::steady_clock::time_point last_{};
-};
 
 /// What a run has come to.
 struct EngineResult {

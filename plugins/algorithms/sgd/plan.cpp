@@ -6,7 +6,6 @@
 #include <numeric>
 
 #include "modeldiff/core/random.h"
-#include "schedule.h"
 
 namespace modeldiff {
 namespace {

@@ -82,7 +82,7 @@ class Sgd final : public LearningAlgorithm {
     }
   }
 
-  double memory_bytes(const DataFacts& facts, std::int64_t examples,
+  double memory_bytes(const DataFacts& facts, const InputRuns&, std::int64_t examples,
                       const PluginFactory& plugins) const override {
     const Predictor predictor = make_predictor(facts, plugins);
     const auto parameters = static_cast<double>(predictor.model->parameters().count());

@@ -8,6 +8,7 @@
 
 #include "modeldiff/core/schema.h"
 #include "modeldiff/region.h"
+#include "modeldiff/schedule.h"
 
 namespace modeldiff {
 
@@ -17,48 +18,6 @@ template <>
 struct Choices<OptimizerKind> {
   static constexpr std::pair<OptimizerKind, const char*> names[] = {
       {OptimizerKind::sgd, "sgd"}, {OptimizerKind::adamw, "adamw"}};
-};
-
-enum class ScheduleKind { constant, step, cosine, one_cycle, triangle };
-
-template <>
-struct Choices<ScheduleKind> {
-  static constexpr std::pair<ScheduleKind, const char*> names[] = {
-      {ScheduleKind::constant, "constant"},
-      {ScheduleKind::step, "step"},
-      {ScheduleKind::cosine, "cosine"},
-      {ScheduleKind::one_cycle, "one_cycle"},
-      {ScheduleKind::triangle, "triangle"}};
-};
-
-/// How the learning rate moves over the steps of a run; the formulas are at learning_rates().
-struct ScheduleParams {
-  ScheduleKind kind = ScheduleKind::triangle;
-  double peak = 0.2;
-  std::vector<double> milestones;
-  double factor = 0.1;
-  double warmup = 0;
-
-  static Schema<ScheduleParams> schema() {
-    return Schema<ScheduleParams>("schedule")
-        .field("kind", &ScheduleParams::kind,
-               "`constant`; `step`: times `factor` at each milestone; `cosine` to 0; `one_cycle`: "
-               "cosine up to `peak`, "
-               "then down to almost 0; `triangle`: linear from 0 up to `peak`, then down to 0.")
-        .field("peak", &ScheduleParams::peak,
-               "Where `triangle` and `one_cycle` have the full rate, as a share of the run.",
-               more_than(0), less_than(1))
-        .field("milestones", &ScheduleParams::milestones,
-               "Where `step` lowers the rate, ascending: below 1 a share of the run, from 1 on a "
-               "step.",
-               each_item(more_than(0)))
-        .field("factor", &ScheduleParams::factor,
-               "What `step` multiplies the rate with at each milestone.", more_than(0))
-        .field("warmup", &ScheduleParams::warmup,
-               "Linear rise before the schedule begins: below 1 a share of the run, from 1 on a "
-               "number of steps.",
-               at_least(0));
-  }
 };
 
 enum class AugmentationKind { flip, crop, shift, rotate, colour, cutout, erase, mixup };

@@ -1,21 +1,19 @@
 #include "features.h"
 
 #include <ATen/ATen.h>
-#include <ATen/Parallel.h>
 #include <ATen/core/grad_mode.h>
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <atomic>
 #include <cmath>
 #include <cstdlib>
 #include <functional>
 #include <memory>
 #include <new>
-#include <thread>
 
 #include "modeldiff/core/error.h"
 #include "modeldiff/layers.h"
+#include "modeldiff/parallel.h"
 #include "modeldiff/tensors.h"
 #include "projection.h"
 #include "sparse_product.h"
@@ -45,19 +43,6 @@ class AlignedFloats {
   };
   std::unique_ptr<float[], Free> data_;
 };
-
-/// Calls work(i) for i in 0 .. count - 1 on torch's number of threads.
-void in_parallel(std::int64_t count, const std::function<void(std::int64_t)>& work) {
-  std::atomic<std::int64_t> next{0};
-  const auto loop = [&] {
-    for (std::int64_t i = next++; i < count; i = next++) work(i);
-  };
-  std::vector<std::thread> helpers;
-  const std::int64_t threads = std::min<std::int64_t>(at::get_num_threads(), count);
-  for (std::int64_t t = 1; t < threads; ++t) helpers.emplace_back(loop);
-  loop();
-  for (std::thread& helper : helpers) helper.join();
-}
 
 /// phi += sum_o delta_o (P_o' a) for a linear layer, P_o the rows of P of unit o and its bias.
 /// @param a [n, in], delta [n, out] float32, contiguous; phi [n, k]

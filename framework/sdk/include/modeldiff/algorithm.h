@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -22,6 +23,8 @@ struct RunSpec {
   at::Tensor subset;
   /// For messages: "algorithm A, run 3".
   std::string label;
+  /// Its number among the runs of its role.
+  std::int64_t index = 0;
 };
 
 /// State at the end of a step.
@@ -48,6 +51,8 @@ struct TrainedRun {
   std::int64_t steps = 0;
   /// What else the algorithm has to say; no times, no places: the same run gives the same bytes.
   Json facts = Json::object();
+  /// What it leaves behind for algorithms that start from it, and for evaluations.
+  TensorMap tensors;
 };
 
 /// A run that another algorithm made, as `init: {from: ...}` or a merge needs it.
@@ -55,6 +60,9 @@ struct InputRun {
   Predictor predictor;
   Weights weights;
   std::vector<Checkpoint> checkpoints;
+  Json facts = Json::object();
+  /// Mapped from the store, not read until used.
+  TensorMap tensors;
 };
 
 /// The runs that an algorithm's references name, by the name of the referenced algorithm, in the
@@ -69,6 +77,24 @@ class MODELDIFF_API Progress {
   virtual void update(double share, const std::string& what) = 0;
   /// @throws Interrupted once the user has asked to stop
   virtual void check_stop() const = 0;
+};
+
+/// Passes on what is done and asks whether to stop, at most every 50 ms.
+class MODELDIFF_API Pulse {
+ public:
+  Pulse(Progress& progress, std::size_t runs) : progress_(progress), runs_(runs) {}
+
+  void begin_run(std::size_t run, const std::string& label);
+  /// @param share of the current run that is done
+  /// @throws Interrupted once the user has asked to stop
+  void beat(double share);
+
+ private:
+  Progress& progress_;
+  std::size_t runs_;
+  std::size_t run_ = 0;
+  std::string label_;
+  std::chrono::steady_clock::time_point last_{};
 };
 
 struct TrainRequest {
@@ -92,14 +118,16 @@ class MODELDIFF_API LearningAlgorithm : public Plugin {
  public:
   ~LearningAlgorithm() override;
   /// The model and input view of the runs.
-  /// @param inputs the runs that references name; may be consulted, e.g. by a merge
+  /// @param inputs the runs that references name; may be consulted, e.g. by a merge. Before anything
+  ///               is trained their predictors alone are there.
   virtual Predictor predictor(const DataFacts& facts, const InputRuns& inputs,
                               const PluginFactory& plugins) const = 0;
   /// @throws NumericalError when the loss is not finite, naming run, epoch and step
   virtual void train(const TrainRequest& request) const = 0;
   /// Bytes of memory that train() needs at its peak beyond the data, for `runs_at_once` runs.
-  virtual double memory_bytes(const DataFacts& facts, std::int64_t examples,
-                              const PluginFactory& plugins) const = 0;
+  /// @param inputs as for predictor()
+  virtual double memory_bytes(const DataFacts& facts, const InputRuns& inputs,
+                              std::int64_t examples, const PluginFactory& plugins) const = 0;
 };
 
 }  // namespace modeldiff

@@ -19,6 +19,9 @@ struct RunSet {
   Predictor predictor;
   std::vector<std::string> keys;  // artifacts
   std::function<Weights(std::size_t run)> weights;
+  /// What a run's algorithm said of it, and left behind.
+  std::function<Json(std::size_t run)> facts;
+  std::function<TensorMap(std::size_t run)> tensors;
 };
 
 /// Subset runs of one algorithm, with what they answer on the queries.

@@ -468,7 +468,7 @@ TEST_CASE("augmentations reach the training of a network that has kernels") {
 InputRuns pretrained(const SgdParams& params, const Problem& problem) {
   const TrainedRun run = train_one(params, problem, 99);
   return {{"pretrained",
-           {{make_sgd(params)->predictor(problem.facts, {}, TestFactory()), run.weights, {}}}}};
+           {{make_sgd(params)->predictor(problem.facts, {}, TestFactory()), run.weights, {}, {}, {}}}}};
 }
 
 TEST_CASE("training goes on from the weights of another run, buffers included") {
@@ -645,7 +645,7 @@ TEST_CASE("more of the batch or of the data is more memory, by the engine that i
   const Problem picture = images(4, 3, 8, 8);
   SgdParams fused = plain(mlp({8})), autograd = plain(conv());
   const auto bytes = [&](const SgdParams& params, std::int64_t examples) {
-    return make_sgd(params)->memory_bytes(picture.facts, examples, TestFactory());
+    return make_sgd(params)->memory_bytes(picture.facts, {}, examples, TestFactory());
   };
   CHECK(bytes(fused, 100000) > 100000.0 * 3 * 8 * 8 * 4);
   CHECK(bytes(autograd, 100000) == bytes(autograd, 1000));

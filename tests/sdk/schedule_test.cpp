@@ -1,4 +1,4 @@
-#include "plugins/algorithms/sgd/schedule.h"
+#include "modeldiff/schedule.h"
 
 #include <doctest/doctest.h>
 

@@ -1,4 +1,4 @@
-#include "schedule.h"
+#include "modeldiff/schedule.h"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -48,6 +48,31 @@ std::vector<std::int64_t> milestone_steps(const ScheduleParams& schedule, std::i
 }
 
 }  // namespace
+
+std::vector<Diagnostic> contradictions(const ScheduleParams& schedule) {
+  std::vector<Diagnostic> out;
+  const auto add = [&](const char* key, std::string message) {
+    Diagnostic& found = out.emplace_back();
+    found.path = key;
+    found.message = std::move(message);
+  };
+  const bool steps_down = schedule.kind == ScheduleKind::step;
+  if (steps_down && schedule.milestones.empty()) {
+    add("milestones", "are missing: where `step` lowers the rate");
+  }
+  if (!steps_down && !schedule.milestones.empty()) {
+    add("milestones",
+        fmt::format("belong to the schedule `step`, not to `{}`",
+                    FieldTraits<ScheduleKind>::write(schedule.kind).get<std::string>()));
+  }
+  const bool rises =
+      schedule.kind == ScheduleKind::triangle || schedule.kind == ScheduleKind::one_cycle;
+  if (rises && schedule.warmup > 0) {
+    add("warmup", fmt::format("is part of `{}` already: move its `peak`",
+                              FieldTraits<ScheduleKind>::write(schedule.kind).get<std::string>()));
+  }
+  return out;
+}
 
 std::vector<double> learning_rates(const ScheduleParams& schedule, double lr, std::int64_t steps) {
   const std::int64_t warmup = step_of(schedule.warmup, steps);

@@ -1,0 +1,53 @@
+#pragma once
+
+#include <cstdint>
+
+// What linear_objective.cpp asks of the vector kernels, which are compiled once for each
+// instruction set (sparse_kernels.inc). Plain pointers only: an inline library function in those
+// files could be kept by the linker in a form that this processor cannot run.
+//
+// A block is `kBlock` columns of a dense matrix, row by row; what is beyond its width is zero.
+
+namespace modeldiff {
+
+/// Columns of a block.
+constexpr std::int64_t kSparseBlock = 16;
+
+/// Rows of which the numbers that are not zero are stored, with their columns. A number is a byte
+/// that stands for an entry of `table`, or a float32.
+struct SparseRows {
+  const std::int64_t* offsets;  ///< [rows + 1] into columns and numbers
+  const void* columns;          ///< uint16, or uint32 with `wide`
+  const void* numbers;          ///< uint8 with `bytes`, else float
+  bool wide;
+  bool bytes;
+};
+
+/// Kernels in arithmetic of type S.
+template <typename S>
+struct SparseKernels {
+  /// z [count, block] += X[rows] B, with B [columns, block]. @param table [256] what bytes stand for
+  void (*multiply)(const SparseRows& x, const S* table, const std::int32_t* rows,
+                   std::int64_t count, const S* b, S* z);
+  /// g [columns, block] += X[rows]' d, with d [count, block].
+  void (*multiply_transposed)(const SparseRows& x, const S* table, const std::int32_t* rows,
+                              std::int64_t count, const S* d, S* g);
+  /// z <- softmax(z) - one-hot(label), for rows [count, block] of which the first `classes` count.
+  /// @return the sum of the cross-entropies, in nats
+  double (*softmax_residuals)(S* z, const std::int32_t* labels, std::int64_t count,
+                              std::int64_t classes);
+  /// dz <- softmax(z + dz) - softmax(z), without the cancellation: with q = softmax(z),
+  /// e = exp(dz) - 1 and c = sum q e it is q (e - c) / (1 + c).
+  void (*softmax_differences)(const S* z, S* dz, std::int64_t count, std::int64_t classes);
+};
+
+struct SparseKernelSet {
+  SparseKernels<float> single;
+  SparseKernels<double> twofold;
+};
+
+extern const SparseKernelSet kPortableSparseKernels;
+extern const SparseKernelSet kAvx2SparseKernels;
+extern const SparseKernelSet kAvx512SparseKernels;
+
+}  // namespace modeldiff

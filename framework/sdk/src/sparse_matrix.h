@@ -1,0 +1,35 @@
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <vector>
+
+#include "sparse_kernels.h"
+
+namespace modeldiff {
+
+/// Inputs without their zeros. Bytes stay bytes: 3 of memory for each number that is not zero.
+class SparseMatrix {
+ public:
+  /// @param inputs [n, ...] uint8 or float32
+  explicit SparseMatrix(const at::Tensor& inputs);
+
+  std::int64_t rows() const { return static_cast<std::int64_t>(offsets_.size()) - 1; }
+  std::int64_t columns() const { return columns_count_; }
+  SparseRows view() const;
+
+ private:
+  template <typename Number>
+  void fill(const Number* data, std::int64_t rows);
+
+  std::int64_t columns_count_;
+  std::vector<std::int64_t> offsets_{0};
+  std::vector<std::uint16_t> narrow_;
+  std::vector<std::uint32_t> wide_;
+  std::vector<std::uint8_t> bytes_;
+  std::vector<float> floats_;
+  bool is_bytes_;
+};
+
+}  // namespace modeldiff

@@ -1,0 +1,98 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <utility>
+
+#include "modeldiff/core/schema.h"
+#include "modeldiff/data_change.h"
+
+namespace modeldiff {
+
+enum class QuasiHessianKind { multisecant, compact_bfgs };
+
+template <>
+struct Choices<QuasiHessianKind> {
+  static constexpr std::pair<QuasiHessianKind, const char*> names[] = {
+      {QuasiHessianKind::multisecant, "multisecant"},
+      {QuasiHessianKind::compact_bfgs, "compact_bfgs"}};
+};
+
+enum class ExactStepsKind { periodic, adaptive };
+
+template <>
+struct Choices<ExactStepsKind> {
+  static constexpr std::pair<ExactStepsKind, const char*> names[] = {
+      {ExactStepsKind::periodic, "periodic"}, {ExactStepsKind::adaptive, "adaptive"}};
+};
+
+/// Which steps compute the gradient of the whole batch.
+struct ExactStepsParams {
+  ExactStepsKind kind = ExactStepsKind::periodic;
+  std::int64_t burn_in = 4;
+  std::int64_t period = 8;
+  double tolerance = 0.02;
+  std::int64_t longest = 60;
+
+  static Schema<ExactStepsParams> schema() {
+    return Schema<ExactStepsParams>("exact")
+        .field("kind", &ExactStepsParams::kind,
+               "`periodic`: each `period`-th; `adaptive`: after a gap that grows by half while the "
+               "last prediction was within `tolerance`, and shrinks to 0.6 of it when not.")
+        .field("burn_in", &ExactStepsParams::burn_in, "The first steps are exact (j0).",
+               at_least(0), unit("steps"))
+        .field("period", &ExactStepsParams::period, "Of `periodic` (T0).", at_least(1),
+               unit("steps"))
+        .field("tolerance", &ExactStepsParams::tolerance,
+               "Of `adaptive`: largest |y - H s| / |y| of a good prediction.", more_than(0))
+        .field("longest", &ExactStepsParams::longest, "Of `adaptive`: longest gap.", at_least(1),
+               unit("steps"));
+  }
+};
+
+enum class Safeguards { automatic, on, off };
+
+template <>
+struct Choices<Safeguards> {
+  static constexpr std::pair<Safeguards, const char*> names[] = {
+      {Safeguards::automatic, "auto"}, {Safeguards::on, "on"}, {Safeguards::off, "off"}};
+};
+
+/// Parameters of the learning algorithm `deltagrad`.
+struct DeltaGradParams {
+  Reference from;
+  std::optional<std::int64_t> run;
+  ChangeParams change;
+  QuasiHessianKind quasi_hessian = QuasiHessianKind::multisecant;
+  std::int64_t pairs = 10;
+  ExactStepsParams exact;
+  Safeguards safeguards = Safeguards::automatic;
+  std::int64_t audits = 0;
+
+  static Schema<DeltaGradParams> schema() {
+    return Schema<DeltaGradParams>("deltagrad")
+        .required("from", &DeltaGradParams::from,
+                  "The algorithm `descent` whose trajectory is corrected.",
+                  names_entry_of("algorithms"))
+        .field("run", &DeltaGradParams::run,
+               "Which of its runs; left out: that of the same number.", at_least(0))
+        .field("change", &DeltaGradParams::change, "What is changed of the training set.")
+        .field("quasi_hessian", &DeltaGradParams::quasi_hessian,
+               "`compact_bfgs` is the paper's; `multisecant` holds all its pairs at once.")
+        .field("pairs", &DeltaGradParams::pairs,
+               "Differences of weights and gradients that are kept (m); the paper has 2.",
+               at_least(1), at_most(64))
+        .field("exact", &DeltaGradParams::exact, "Which steps compute the whole gradient.",
+               shorthand_for("kind"))
+        .field("safeguards", &DeltaGradParams::safeguards,
+               "Of losses that are not convex: pairs of positive curvature only, that are at most "
+               "two steps older than an exact step, and an exact step in place of a product that "
+               "is too long. `auto`: where the loss is not convex.")
+        .field("audits", &DeltaGradParams::audits,
+               "Approximate steps, drawn at random, whose true gradient is computed as well, and "
+               "the error told; it changes nothing.",
+               at_least(0));
+  }
+};
+
+}  // namespace modeldiff

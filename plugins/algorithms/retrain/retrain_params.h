@@ -1,0 +1,27 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+
+#include "modeldiff/core/schema.h"
+#include "modeldiff/data_change.h"
+
+namespace modeldiff {
+
+/// Parameters of the learning algorithm `retrain`.
+struct RetrainParams {
+  Reference from;
+  std::optional<std::int64_t> run;
+  ChangeParams change;
+
+  static Schema<RetrainParams> schema() {
+    return Schema<RetrainParams>("retrain")
+        .required("from", &RetrainParams::from, "The algorithm `descent` whose run is repeated.",
+                  names_entry_of("algorithms"))
+        .field("run", &RetrainParams::run, "Which of its runs; left out: that of the same number.",
+               at_least(0))
+        .field("change", &RetrainParams::change, "What is changed of the training set.");
+  }
+};
+
+}  // namespace modeldiff
