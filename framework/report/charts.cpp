@@ -162,15 +162,26 @@ std::string scatter(const Json& content, const std::string& title) {
   xs.add_all(content.at("x"));
   ys.add_all(content.at("y"));
   if (xs.empty() || ys.empty()) return "";
-  const Axis x = axis_over(xs.low, xs.high, 50, 540), y = axis_over(ys.low, ys.high, 260, 10);
+  const Axis x = axis_over(xs.low, xs.high, 50, 540), y = axis_over(ys.low, ys.high, 260, 24);
   std::string out = open(560, 300, title) + y_axis(y, 50, 540, 5) + x_axis(x, 266, 6);
+  out +=
+      fmt::format("<text x=\"4\" y=\"11\">{}</text>", html::escape(content.value("y_label", "")));
   const Json labels = content.value("labels", Json::array());
+  // The names of many points would cover each other; they are still told under the pointer.
+  constexpr std::size_t kMostNames = 20;
   for (std::size_t i = 0; i < content.at("x").size(); ++i) {
     if (!content.at("x")[i].is_number() || !content.at("y")[i].is_number()) continue;
+    const double left = x(content.at("x")[i].get<double>());
+    const double top = y(content.at("y")[i].get<double>());
+    const std::string name =
+        i < labels.size() ? html::escape(labels[i].get<std::string>()) : std::string();
     out += fmt::format(
-        "<circle class=\"a\" cx=\"{:.1f}\" cy=\"{:.1f}\" r=\"3\"><title>{}</title></circle>",
-        x(content.at("x")[i].get<double>()), y(content.at("y")[i].get<double>()),
-        i < labels.size() ? html::escape(labels[i].get<std::string>()) : "");
+        "<circle class=\"a\" cx=\"{:.1f}\" cy=\"{:.1f}\" r=\"3\"><title>{}</title></circle>", left,
+        top, name);
+    if (labels.size() > kMostNames) continue;
+    const bool at_right = left > 400;
+    out += fmt::format("<text x=\"{:.1f}\" y=\"{:.1f}\" text-anchor=\"{}\">{}</text>",
+                       at_right ? left - 6 : left + 6, top - 4, at_right ? "end" : "start", name);
   }
   out += fmt::format("<text x=\"295\" y=\"296\" text-anchor=\"middle\">{}</text>",
                      html::escape(content.value("x_label", "")));

@@ -1,6 +1,6 @@
 #!/bin/bash
 # documented_commands.sh MODELDIFF PROJECT
-# Runs every command of README.md and docs/modeldiff.md that begins with ./modeldiff or experiments/, as it stands there,
+# Runs every command of README.md, docs/modeldiff.md and docs/deltagrad.md that begins with ./modeldiff or experiments/, as it stands there,
 # in a folder that looks like a clone; README's example file is taken from README too. Of ten seeds only two are run.
 set -u
 program=$1 project=$2
@@ -24,7 +24,7 @@ while IFS= read -r command; do
     failed=$((failed + 1))
     printf 'FAILED with %s instead of %s: %s\n%s\n' "$code" "$expected" "$command" "$output" >&2
   fi
-done < <({ for document in README.md docs/modeldiff.md; do
+done < <({ for document in README.md docs/modeldiff.md docs/deltagrad.md; do
              awk '/^```sh/ {inside = 1; next} /^```/ {inside = 0}
                   inside && /^(\.\/modeldiff|experiments\/)/' "$project/$document"
            done

@@ -198,6 +198,42 @@ TEST_CASE("kept gradients rebuild the weights bit for bit") {
   CHECK(w.equal(run.w));
 }
 
+TEST_CASE("a descent that begins in the middle, from the weights there, ends as the whole") {
+  const Examples train = examples();
+  const auto objective =
+      make_linear_objective(train.inputs, train.targets, 3, true, {}, Precision::float64);
+  DescentPlan some = plan(7);
+  some.precision = Precision::float64;
+  const at::Tensor initial = at::full({9}, 0.1, at::kDouble);
+  DataChange change;
+  change.removed = {4, 9};
+  at::Tensor middle;
+  const Descent whole = descend({.objective = *objective,
+                                 .plan = some,
+                                 .change = change,
+                                 .initial = initial,
+                                 .after = [&](std::int64_t step, const at::Tensor& w) {
+                                   if (step == 4) middle = w.clone();
+                                 }});
+  const Descent rest = descend(
+      {.objective = *objective, .plan = some, .change = change, .initial = middle, .begin = 5});
+  CHECK(rest.w.equal(whole.w));
+}
+
+TEST_CASE("checkpoints are evenly spaced and sum the rates since the one before") {
+  CheckpointKeeper keeper({2, false}, {0.1, 0.2, 0.3, 0.4, 0.5});
+  for (std::int64_t step = 0; step < 5; ++step)
+    keeper.after(step, at::full({2}, static_cast<double>(step), at::kDouble));
+  const std::vector<Checkpoint> kept = keeper.take();
+  REQUIRE(kept.size() == 2);
+  CHECK(kept[0].step == 2);
+  CHECK(kept[1].step == 5);
+  CHECK(kept[0].learning_rate_sum == doctest::Approx(0.3));
+  CHECK(kept[1].learning_rate_sum == doctest::Approx(1.2));
+  CHECK(kept[1].weights.parameters.equal(at::full({2}, 4.0f)));
+  CHECK_THROWS_AS(CheckpointKeeper({6, false}, {0.1, 0.2}), ConfigError);
+}
+
 TEST_CASE("a trajectory comes back from a run as it was left, for the same data alone") {
   Trajectory left;
   left.plan = plan(7);

@@ -90,18 +90,19 @@ void descent_step(at::Tensor& w, double rate, double weight_decay, const at::Ten
   w.mul_(1 - rate * weight_decay).sub_(g, rate);
 }
 
-CheckpointKeeper::CheckpointKeeper(const CheckpointRequest& request, const DescentPlan& plan)
-    : count_(request.count), plan_(plan) {
-  if (count_ > plan.steps()) {
+CheckpointKeeper::CheckpointKeeper(const CheckpointRequest& request, std::vector<double> rates)
+    : count_(request.count), rates_(std::move(rates)) {
+  if (count_ > static_cast<std::int64_t>(rates_.size())) {
     throw ConfigError(
-        "steps", fmt::format("are {}, and {} checkpoints are asked for", plan.steps(), count_));
+        "steps", fmt::format("are {}, and {} checkpoints are asked for", rates_.size(), count_));
   }
 }
 
 void CheckpointKeeper::after(std::int64_t step, const at::Tensor& w) {
-  rate_sum_ += plan_.rates[static_cast<std::size_t>(step)];
+  rate_sum_ += rates_[static_cast<std::size_t>(step)];
   const auto kept = static_cast<std::int64_t>(checkpoints_.size());
-  if (kept == count_ || step + 1 != (kept + 1) * plan_.steps() / count_) return;
+  if (kept == count_ || step + 1 != (kept + 1) * static_cast<std::int64_t>(rates_.size()) / count_)
+    return;
   Checkpoint& checkpoint = checkpoints_.emplace_back();
   checkpoint.step = step + 1;
   checkpoint.weights.parameters = w.to(at::kFloat);
@@ -134,7 +135,7 @@ Descent descend(const DescentRequest& request) {
   if (request.keep_gradients) out.gradients = at::zeros({plan.steps(), p}, type_of(plan.precision));
   at::Tensor sum = at::empty({p}, at::kDouble);
   at::Tensor mean = at::empty({p}, type_of(plan.precision));
-  for (std::int64_t t = 0; t < plan.steps(); ++t) {
+  for (std::int64_t t = request.begin; t < plan.steps(); ++t) {
     const RowSpan rows = batches.at(t).after;
     if (rows.empty()) {
       out.losses.push_back(out.losses.empty() ? 0 : out.losses.back());

@@ -49,7 +49,7 @@ class DeltaGrad final : public LearningAlgorithm {
                                             request.runs[r].index);
       const auto after =
           change.targets.defined() ? run.objective->with_targets(change.targets) : run.objective;
-      CheckpointKeeper checkpoints(request.keep, plan);
+      CheckpointKeeper checkpoints(request.keep, plan.rates);
       const deltagrad::DeltaResult result = deltagrad::delta_descend(
           {.before = *run.objective,
            .after = *after,

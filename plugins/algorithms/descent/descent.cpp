@@ -108,7 +108,7 @@ class DescentAlgorithm final : public LearningAlgorithm {
     trajectory.initial = model.initialise(random).parameters.to(at::kDouble);
     trajectory.data_digest = training_set_digest(request.train, trajectory.plan.rows);
     const DescentPlan& plan = trajectory.plan;
-    CheckpointKeeper checkpoints(request.keep, plan);
+    CheckpointKeeper checkpoints(request.keep, plan.rates);
     const Descent result =
         descend({.objective = objective,
                  .plan = plan,

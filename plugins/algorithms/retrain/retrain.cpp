@@ -30,7 +30,7 @@ class Retrain final : public LearningAlgorithm {
                                             request.runs[r].index);
       const auto objective =
           change.targets.defined() ? run.objective->with_targets(change.targets) : run.objective;
-      CheckpointKeeper checkpoints(request.keep, plan);
+      CheckpointKeeper checkpoints(request.keep, plan.rates);
       const Descent result =
           descend({.objective = *objective,
                    .plan = plan,

@@ -72,6 +72,11 @@ std::pair<double, double> membership_auc(const Model& model, std::int64_t draws,
   return {estimate, std::sqrt(sample_variance(drawn))};
 }
 
+/// "0.45 %", or above 1 "32 times".
+std::string share_text(double share) {
+  return share <= 1 ? fmt::format("{:.2g} %", 100 * share) : fmt::format("{:.2g} times", share);
+}
+
 /// What is told of an algorithm, one value a run.
 using Measures = std::map<std::string, std::vector<double>>;
 
@@ -141,7 +146,7 @@ class RetrainFidelity final : public Evaluation {
         add("membership_auc", auc);
         add("membership_auc_error", error);
       }
-      add_work(request, runs, run, out);
+      add_work(runs.facts(run), out);
     }
   }
 
@@ -173,9 +178,7 @@ class RetrainFidelity final : public Evaluation {
   }
 
   /// What a rapid retrainer says of its own steps.
-  static void add_work(const EvaluationRequest&, const RunSet& runs, std::size_t run,
-                       Measures& out) {
-    const Json facts = runs.facts(run);
+  static void add_work(const Json& facts, Measures& out) {
     const auto found = facts.find("work");
     if (found == facts.end()) return;
     for (const auto& [name, value] : found->items())
@@ -207,8 +210,7 @@ class RetrainFidelity final : public Evaluation {
       }
       rows.push_back(row);
       if (name == params_.before.name || name == params_.truth.name) continue;
-      sentences.push_back(
-          fmt::format("{} {:.2g} %", name, 100 * mean(values.at("relative_distance"))));
+      sentences.push_back(name + " " + share_text(mean(values.at("relative_distance"))));
     }
     out.summary = fmt::format(
         "Distance to the retrained weights, as a share of how far retraining moved them "
@@ -225,16 +227,17 @@ class RetrainFidelity final : public Evaluation {
     Json x = Json::array(), y = Json::array(), labels = Json::array();
     for (const auto& [name, values] : measures) {
       const auto work = values.find("work_share");
-      if (work == values.end()) continue;
+      const double distance = mean(values.at("relative_distance"));
+      if (work == values.end() || !(distance > 0)) continue;
       x.push_back(mean(work->second));
-      y.push_back(mean(values.at("relative_distance")));
+      y.push_back(std::log10(distance));
       labels.push_back(name);
     }
     return {{"x", x},
             {"y", y},
             {"labels", labels},
             {"x_label", "gradients computed, share of retraining"},
-            {"y_label", "distance to the retrained weights / moved"}};
+            {"y_label", "log10 of (distance to the retrained weights / moved)"}};
   }
 
   RetrainFidelityParams params_;

@@ -108,19 +108,19 @@ MODELDIFF_API std::string training_set_digest(const Examples& train,
 /// `change.relabelled` [k] int32.
 MODELDIFF_API void leave_change(const DataChange& change, TrainedRun& run);
 
-/// Keeps the checkpoints that a request asks for: of C after T steps, i = 1..C is after floor(i T /
-/// C).
+/// Keeps the checkpoints that a request asks for: of C in T steps, i = 1..C is after floor(i T / C).
 class MODELDIFF_API CheckpointKeeper {
  public:
   /// @throws ConfigError when there are fewer steps than checkpoints
-  CheckpointKeeper(const CheckpointRequest& request, const DescentPlan& plan);
-  /// @param w [p] float64, after `step` (from 0)
+  /// @param rates of the steps that are made
+  CheckpointKeeper(const CheckpointRequest& request, std::vector<double> rates);
+  /// @param w [p] float64, after `step`, counted from 0
   void after(std::int64_t step, const at::Tensor& w);
   std::vector<Checkpoint> take() { return std::move(checkpoints_); }
 
  private:
   std::int64_t count_;
-  const DescentPlan& plan_;
+  std::vector<double> rates_;
   double rate_sum_ = 0;
   std::vector<Checkpoint> checkpoints_;
 };
@@ -137,6 +137,8 @@ struct DescentRequest {
   const DescentPlan& plan;
   const DataChange& change;
   const at::Tensor& initial;  // [p] float64
+  /// The first step that is made, from `initial`; those before are taken as done.
+  std::int64_t begin = 0;
   bool keep_gradients = false;
   /// For messages.
   std::string label = {};
