@@ -16,7 +16,9 @@ fail() { echo "FAILED: $*" >&2; exit 1; }
 run() { "$modeldiff" run "$experiment" --store "$1" --out "out-$1" --workers "${2:-2}" > "$1.out" 2> "$1.err"; }
 same() { diff -r reference/objects "$1/objects" > "$1.diff" || { head -5 "$1.diff" >&2; fail "artifacts of '$1' differ"; }; }
 
+started=$(date +%s%3N)
 run reference || { cat reference.err >&2; fail "the undisturbed run"; }
+milliseconds=$(($(date +%s%3N) - started))
 artifacts=$(find reference/objects -name manifest.json | wc -l)
 [ "$artifacts" -gt 30 ] || fail "only $artifacts artifacts"
 
@@ -27,20 +29,25 @@ case $mode in
       same "workers$workers"
     done ;;
   kill)
+    # Moments of the time that the undisturbed run took. A run that ends before its kill is begun anew.
     RANDOM=20
-    interrupted=0
-    for attempt in $(seq 1 20); do
-      [ "$attempt" = 11 ] && rm -rf killed
+    interrupted=0 attempts=0
+    while [ "$interrupted" -lt 20 ]; do
+      attempts=$((attempts + 1))
+      [ "$attempts" -le 100 ] || fail "only $interrupted of 100 kills met a running program"
       setsid "$modeldiff" run "$experiment" --store killed --out out-killed > killed.out 2> killed.err &
       pid=$!
-      sleep "0.$((RANDOM % 9))$((RANDOM % 9 + 1))"
-      if kill -KILL -- "-$pid" 2> kill.err; then interrupted=$((interrupted + 1)); fi
+      sleep "$(awk -v share="$((RANDOM % 100))" -v whole="$milliseconds" 'BEGIN {print share * whole / 1e5}')"
+      if kill -KILL -- "-$pid" 2> kill.err; then
+        interrupted=$((interrupted + 1))
+      else
+        rm -rf killed
+      fi
       wait "$pid" 2> wait.err
     done
-    [ "$interrupted" -ge 15 ] || fail "only $interrupted of 20 kills met a running program"
     run killed || { cat killed.err >&2; fail "the run after the kills"; }
     same killed
-    echo "$interrupted kills" ;;
+    echo "$interrupted kills in $attempts runs" ;;
   faults)
     for point in after_tmp mid_write before_manifest before_rename after_rename; do
       # Past the last point a cell is complete, so that its second attempt finds it and the run succeeds.
@@ -60,7 +67,7 @@ case $mode in
   stop)
     setsid "$modeldiff" run "$experiment" --store stopped --out out-stopped > stopped.out 2> stopped.err &
     pid=$!
-    sleep 0.8
+    sleep "$(awk -v whole="$milliseconds" 'BEGIN {print whole / 3000}')"
     kill -INT -- "-$pid"
     wait "$pid"
     code=$?
