@@ -186,15 +186,6 @@ void leave_trajectory(const Trajectory& trajectory, TrainedRun& run) {
                           {"data_digest", trajectory.data_digest}};
 }
 
-void leave_change(const DataChange& change, TrainedRun& run) {
-  const auto leave = [&](const char* name, const std::vector<std::int32_t>& rows) {
-    if (!rows.empty()) run.tensors[name] = at::tensor(rows, at::kInt);
-  };
-  leave("change.removed", change.removed);
-  leave("change.added", change.added);
-  leave("change.relabelled", change.relabelled);
-}
-
 Trajectory read_trajectory(const InputRun& run, const Examples& train) {
   const auto facts = run.facts.find("descent");
   if (facts == run.facts.end()) {
@@ -228,25 +219,6 @@ Trajectory read_trajectory(const InputRun& run, const Examples& train) {
   if (const auto at = run.tensors.find("descent.gradients"); at != run.tensors.end())
     out.gradients = at->second;
   return out;
-}
-
-// ---- runs that follow others ----
-
-FollowedRuns::FollowedRuns(const TrainRequest& request, const Reference& reference)
-    : request_(request), name_(reference.name) {}
-
-const FollowedRun& FollowedRuns::of(std::size_t r) {
-  const InputRun& run = request_.inputs[r].at(name_).front();
-  const auto [at, is_new] = runs_.try_emplace(canonical_text(run.facts));
-  if (is_new) {
-    at->second.trajectory = read_trajectory(run, request_.train);
-    if (!objective_) {
-      objective_ = make_objective(run.predictor, request_.facts, request_.train,
-                                  at->second.trajectory.plan.precision);
-    }
-    at->second.objective = objective_;
-  }
-  return at->second;
 }
 
 double descent_memory_bytes(const Predictor& predictor, const DataFacts& facts,

@@ -3,7 +3,7 @@
 #include "dampen.h"
 #include "dampening_params.h"
 #include "modeldiff/core/error.h"
-#include "modeldiff/descent.h"
+#include "modeldiff/follow.h"
 #include "modeldiff/plugin.h"
 
 namespace modeldiff {
@@ -11,50 +11,33 @@ namespace {
 
 /// Forgets rows without any training: weights that matter to them much more than to all data are
 /// made smaller. There is no retrained model that it aims at: judge it by what it forgets and keeps.
-class Dampening final : public LearningAlgorithm {
+class Dampening final : public FollowingAlgorithm {
  public:
-  explicit Dampening(DampeningParams params) : params_(std::move(params)) {
+  explicit Dampening(DampeningParams params)
+      : FollowingAlgorithm(params.from, params.change), params_(std::move(params)) {
     if (params_.change.add || params_.change.relabel)
       throw ConfigError("change", "can only delete: dampening forgets and learns nothing");
   }
 
-  Predictor predictor(const DataFacts&, const InputRuns& inputs,
-                      const PluginFactory&) const override {
-    return inputs.at(params_.from.name).front().predictor;
-  }
-
-  void train(const TrainRequest& request) const override {
-    Pulse pulse(request.progress, request.runs.size());
-    FollowedRuns followed(request, params_.from);
-    for (std::size_t r = 0; r < request.runs.size(); ++r) {
-      request.progress.check_stop();
-      pulse.begin_run(r, request.runs[r].label);
-      const FollowedRun& run = followed.of(r);
-      const DescentPlan& plan = run.trajectory.plan;
-      const DataChange change = draw_change(params_.change, request.facts, request.train, plan.rows,
-                                            request.runs[r].index);
-      at::Tensor w =
-          request.inputs[r].at(params_.from.name).front().weights.parameters.to(at::kDouble);
-      const at::Tensor all = dampening::importance(*run.objective, w, plan.rows, params_.batch);
-      const at::Tensor forgotten =
-          dampening::importance(*run.objective, w, change.removed, params_.batch);
-      const std::int64_t count =
-          dampening::dampen(w, all, forgotten, params_.selection, params_.strength);
-      TrainedRun out;
-      out.weights.parameters = w.to(at::kFloat);
-      const auto rows = static_cast<double>(plan.rows.size() + change.removed.size());
-      out.facts["work"] = {{"dampened", count}, {"work_share", rows / plan.gradients()}};
-      leave_change(change, out);
-      request.done(r, std::move(out));
-    }
-  }
-
-  double memory_bytes(const DataFacts& facts, const InputRuns& inputs, std::int64_t examples,
-                      const PluginFactory& plugins) const override {
-    return descent_memory_bytes(predictor(facts, inputs, plugins), facts, examples);
-  }
-
  private:
+  bool needs_gradients() const override { return false; }
+
+  TrainedRun follow(const Followed& followed) const override {
+    const DescentPlan& plan = followed.trajectory.plan;
+    const auto importance_of = [&](RowSpan rows) {
+      return dampening::importance(followed.before, followed.w, rows, params_.batch);
+    };
+    at::Tensor w = followed.w.clone();
+    const std::int64_t count =
+        dampening::dampen(w, importance_of(plan.rows), importance_of(followed.change.removed),
+                          params_.selection, params_.strength);
+    TrainedRun out;
+    out.weights.parameters = w.to(at::kFloat);
+    const auto rows = static_cast<double>(plan.rows.size() + followed.change.removed.size());
+    out.facts["work"] = {{"dampened", count}, {"work_share", rows / plan.gradients()}};
+    return out;
+  }
+
   DampeningParams params_;
 };
 

@@ -4,8 +4,6 @@
 
 #include <cstdint>
 #include <functional>
-#include <map>
-#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
@@ -78,12 +76,6 @@ class MODELDIFF_API Batches {
 MODELDIFF_API void descent_step(at::Tensor& w, double rate, double weight_decay,
                                 const at::Tensor& g);
 
-/// Traits of plugins that start from such a run, for the check of an experiment file.
-inline constexpr const char* kFollowsTrajectory = R"({
-  "follows": "trajectory",
-  "because": "the run is repeated step by step, so that a step must depend on the weights and the rows of its batch alone, which momentum, Adam, dropout, batch norm and augmentation do not leave"
-})";
-
 /// A run that was made, as another algorithm finds it.
 struct Trajectory {
   DescentPlan plan;
@@ -103,10 +95,6 @@ MODELDIFF_API Trajectory read_trajectory(const InputRun& run, const Examples& tr
 /// SHA-256 of the inputs and targets of rows.
 MODELDIFF_API std::string training_set_digest(const Examples& train,
                                               const std::vector<std::int32_t>& rows);
-
-/// The rows of a change, for evaluations: tensors `change.removed`, `change.added`,
-/// `change.relabelled` [k] int32.
-MODELDIFF_API void leave_change(const DataChange& change, TrainedRun& run);
 
 /// Keeps the checkpoints that a request asks for: of C in T steps, i = 1..C is after floor(i T / C).
 class MODELDIFF_API CheckpointKeeper {
@@ -154,26 +142,6 @@ MODELDIFF_API TrainedRun trained_run(const DescentPlan& plan, const at::Tensor& 
 /// Trains on the changed data. A step that has lost all its rows is skipped.
 /// @throws NumericalError naming the step when the loss is not finite
 MODELDIFF_API Descent descend(const DescentRequest& request);
-
-/// What a run follows: read once for all runs that follow the same.
-struct FollowedRun {
-  Trajectory trajectory;
-  std::shared_ptr<const Objective> objective;
-};
-
-/// The runs that a reference of the request's algorithm names.
-class MODELDIFF_API FollowedRuns {
- public:
-  FollowedRuns(const TrainRequest& request, const Reference& reference);
-  /// What request.runs[r] follows; read_trajectory() says what it throws.
-  const FollowedRun& of(std::size_t r);
-
- private:
-  const TrainRequest& request_;
-  std::string name_;
-  std::shared_ptr<const Objective> objective_;
-  std::map<std::string, FollowedRun> runs_;  // by their facts
-};
 
 /// Bytes that a descent on these data needs, without its trajectory.
 MODELDIFF_API double descent_memory_bytes(const Predictor& predictor, const DataFacts& facts,
