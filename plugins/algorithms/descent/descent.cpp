@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <iterator>
 #include <numeric>
+#include <string>
 
 #include "descent_params.h"
 #include "modeldiff/core/error.h"
@@ -55,7 +56,7 @@ class DescentAlgorithm final : public LearningAlgorithm {
     Pulse pulse(request.progress, request.runs.size());
     for (std::size_t r = 0; r < request.runs.size(); ++r) {
       const RunSpec& run = request.runs[r];
-      pulse.begin_run(r, run.label);
+      pulse.begin_run(r, run.label + size_of_trajectory(model, run, request.train.size()));
       request.done(r, train_one(request, *objective, *model.model, run, pulse));
     }
   }
@@ -63,14 +64,25 @@ class DescentAlgorithm final : public LearningAlgorithm {
   double memory_bytes(const DataFacts& facts, const InputRuns& inputs, std::int64_t examples,
                       const PluginFactory& plugins) const override {
     const Predictor model = predictor(facts, inputs, plugins);
-    const auto parameters = static_cast<double>(model.model->parameters().count());
-    const auto steps = static_cast<double>(rates_of(examples).size());
-    const double bytes = params_.precision == Precision::float64 ? 8 : 4;
-    const double kept = params_.trajectory ? steps * parameters * bytes : 0;
-    return kept + descent_memory_bytes(model, facts, examples);
+    return trajectory_bytes(model, examples) + descent_memory_bytes(model, facts, examples);
   }
 
  private:
+  double trajectory_bytes(const Predictor& model, std::int64_t examples) const {
+    if (!params_.trajectory) return 0;
+    const double bytes = params_.precision == Precision::float64 ? 8 : 4;
+    return bytes * static_cast<double>(rates_of(examples).size()) *
+           static_cast<double>(model.model->parameters().count());
+  }
+
+  /// For people, before it is written.
+  std::string size_of_trajectory(const Predictor& model, const RunSpec& run,
+                                 std::int64_t examples) const {
+    const double bytes =
+        trajectory_bytes(model, run.subset.defined() ? run.subset.numel() : examples);
+    return bytes > 0 ? fmt::format(", leaves a trajectory of {:.1f} MB", bytes / 1e6) : "";
+  }
+
   std::vector<double> rates_of(std::int64_t examples) const {
     DescentPlan plan;
     plan.batch = params_.batch.value_or(0);
