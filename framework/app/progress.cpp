@@ -47,7 +47,11 @@ void RunProgress::on_event(const PoolEvent& event) {
       break;
     case PoolEvent::Kind::progress:
       running_[event.cell] = event.share;
-      current_ = event.text.empty() ? cell.label : fmt::format("{}: {}", cell.label, event.text);
+      // What a stage says often begins with the cell's own name.
+      current_ = event.text.empty() ? cell.label
+                 : event.text.starts_with(cell.label)
+                     ? event.text
+                     : fmt::format("{}: {}", cell.label, event.text);
       break;
     case PoolEvent::Kind::done:
       settle(event.cell);
