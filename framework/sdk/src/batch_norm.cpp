@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "batch_norm_kernels.h"
+#include "modeldiff/mlp_kernels.h"
 #include "modeldiff/parallel.h"
 
 namespace modeldiff {
@@ -297,18 +298,16 @@ at::Tensor normalised(at::Tensor x, const BatchNormTensors& tensors,
 
 const BatchNormKernels& batch_norm_kernels() {
 #if defined(__x86_64__)
-  static const BatchNormKernels& best = [&]() -> const BatchNormKernels& {
-    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
-        __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl")) {
+  switch (mlp_instruction_sets().back()) {
+    case MlpInstructionSet::avx512:
       return kAvx512BatchNorm;
-    }
-    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return kAvx2BatchNorm;
-    return kPortableBatchNorm;
-  }();
-  return best;
-#else
-  return kPortableBatchNorm;
+    case MlpInstructionSet::avx2:
+      return kAvx2BatchNorm;
+    case MlpInstructionSet::portable:
+      break;
+  }
 #endif
+  return kPortableBatchNorm;
 }
 
 at::Tensor batch_norm_relu(at::Tensor x, const BatchNormTensors& tensors,

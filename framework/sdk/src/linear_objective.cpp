@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "modeldiff/core/error.h"
+#include "modeldiff/mlp_kernels.h"
 #include "modeldiff/parallel.h"
 #include "sparse_kernels.h"
 #include "sparse_matrix.h"
@@ -26,18 +27,16 @@ constexpr std::int64_t kLeastPartRows = 512;
 
 const SparseKernelSet& best_kernels() {
 #if defined(__x86_64__)
-  static const SparseKernelSet& best = [&]() -> const SparseKernelSet& {
-    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
-        __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl")) {
+  switch (mlp_instruction_sets().back()) {
+    case MlpInstructionSet::avx512:
       return kAvx512SparseKernels;
-    }
-    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return kAvx2SparseKernels;
-    return kPortableSparseKernels;
-  }();
-  return best;
-#else
-  return kPortableSparseKernels;
+    case MlpInstructionSet::avx2:
+      return kAvx2SparseKernels;
+    case MlpInstructionSet::portable:
+      break;
+  }
 #endif
+  return kPortableSparseKernels;
 }
 
 template <typename S>

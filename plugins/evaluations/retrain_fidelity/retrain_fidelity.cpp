@@ -114,15 +114,14 @@ class RetrainFidelity final : public Evaluation {
                    std::map<std::string, Measures>& measures) const {
     const TensorMap left = request.runs.at(params_.truth.name).tensors(run);
     const std::optional<Membership> membership = membership_of(request, left);
-    const auto model_of = [&](const std::string& name) {
-      return look_at(request, request.runs.at(name), run, membership);
-    };
-    const Model before = model_of(params_.before.name), truth = model_of(params_.truth.name);
+    std::map<std::string, Model> models;
+    for (const auto& [name, runs] : request.runs)
+      models.emplace(name, look_at(request, runs, run, membership));
+    const Model &before = models.at(params_.before.name), &truth = models.at(params_.truth.name);
     const double moved = (before.weights - truth.weights).norm().item<double>();
     const double norm = truth.weights.norm().item<double>();
     for (const auto& [name, runs] : request.runs) {
-      const bool is_truth = name == params_.truth.name;
-      const Model model = is_truth ? truth : model_of(name);
+      const Model& model = models.at(name);
       Measures& out = measures[name];
       const auto add = [&](const char* what, double value) { out[what].push_back(value); };
       const double distance = (model.weights - truth.weights).norm().item<double>();
