@@ -156,7 +156,7 @@ void run(const Options& options) {
                     .plan = plan,
                     .change = change,
                     .initial = trajectory.initial,
-                    .keep_gradients = keep});
+                    .keep = keep ? TrajectoryForm::exact : TrajectoryForm::none});
   };
   Descent first;
   const double training = seconds_of([&] { first = descent({}, true); });

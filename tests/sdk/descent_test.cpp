@@ -191,7 +191,7 @@ TEST_CASE("kept gradients rebuild the weights bit for bit") {
                                .plan = some,
                                .change = {},
                                .initial = initial,
-                               .keep_gradients = true});
+                               .keep = TrajectoryForm::exact});
   at::Tensor w = initial.clone();
   for (std::int64_t t = 0; t < some.steps(); ++t)
     descent_step(w, some.rates[static_cast<std::size_t>(t)], some.weight_decay, run.gradients[t]);
@@ -240,7 +240,7 @@ TEST_CASE("a trajectory comes back from a run as it was left, for the same data 
   left.plan.weight_decay = 0.01;
   left.initial = at::full({9}, 0.1, at::kDouble);
   left.gradients = at::ones({12, 9});
-  left.data_digest = training_set_digest(examples(), left.plan.rows);
+  left.data_digest = training_set_digest(examples(), left.plan);
   TrainedRun run;
   leave_trajectory(left, run);
   InputRun found;

@@ -5,7 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
-#include <iterator>
+#include <limits>
 
 #include "modeldiff/core/error.h"
 #include "modeldiff/core/random.h"
@@ -83,10 +83,42 @@ at::Tensor relabelled(const at::Tensor& targets, const std::vector<std::int32_t>
   return out;
 }
 
+/// The rows from which the first ones are taken, and the next ones by runs that vary.
+std::vector<std::int32_t> ordered(const RowSelection& selection,
+                                  const std::vector<std::int32_t>& candidates,
+                                  const RowLosses& losses) {
+  if (selection.by == RowsBy::loss) {
+    if (!losses)
+      throw ConfigError("by", "`loss` needs a run that is followed, and there is none here");
+    const at::Tensor order = losses(candidates).argsort(/*stable=*/true, 0, /*descending=*/true);
+    std::vector<std::int32_t> out;
+    for (std::int64_t i = 0; i < order.numel(); ++i)
+      out.push_back(candidates[order[i].item<std::int64_t>()]);
+    return out;
+  }
+  std::vector<std::int32_t> out;
+  RandomStream random(static_cast<std::uint64_t>(selection.seed), "rows");
+  for (const std::int64_t i : random.permutation(static_cast<std::int64_t>(candidates.size())))
+    out.push_back(candidates[i]);
+  return out;
+}
+
+/// Rows that the run does not have come last.
+RowLosses of_rows(const RowLosses& losses, const std::vector<std::int32_t>& rows) {
+  if (!losses) return {};
+  return [&](const std::vector<std::int32_t>& candidates) {
+    at::Tensor out = losses(candidates).to(at::kDouble).contiguous();
+    double* values = out.mutable_data_ptr<double>();
+    for (std::size_t i = 0; i < candidates.size(); ++i)
+      if (!among(rows, candidates[i])) values[i] = -std::numeric_limits<double>::infinity();
+    return out;
+  };
+}
+
 }  // namespace
 
 std::vector<std::int32_t> select_rows(const RowSelection& selection, const Examples& train,
-                                      std::int64_t run) {
+                                      std::int64_t run, const RowLosses& losses) {
   const int ways =
       (selection.rate ? 1 : 0) + (selection.count ? 1 : 0) + (selection.rows.empty() ? 0 : 1);
   if (ways != 1) throw ConfigError("rate", "give one of `rate`, `count` and `rows`");
@@ -104,22 +136,22 @@ std::vector<std::int32_t> select_rows(const RowSelection& selection, const Examp
                                   "can be drawn",
                                   run, begin, begin + count - 1, available));
   }
-  const std::vector<std::int64_t> order =
-      RandomStream(static_cast<std::uint64_t>(selection.seed), "rows").permutation(available);
-  std::vector<std::int32_t> out;
-  for (std::int64_t i = begin; i < begin + count; ++i) out.push_back(candidates[order[i]]);
+  const std::vector<std::int32_t> order = ordered(selection, candidates, losses);
+  std::vector<std::int32_t> out(order.begin() + begin, order.begin() + begin + count);
   std::sort(out.begin(), out.end());
   return out;
 }
 
 DataChange draw_change(const ChangeParams& change, const DataFacts& facts, const Examples& train,
-                       const std::vector<std::int32_t>& rows, std::int64_t run) {
+                       const std::vector<std::int32_t>& rows, std::int64_t run,
+                       const RowLosses& losses) {
   DataChange out;
+  const RowLosses of_run = of_rows(losses, rows);
   const auto draw = [&](const std::optional<RowSelection>& selection, const char* path,
                         bool of_first_run) {
     if (!selection) return std::vector<std::int32_t>{};
     return at_key(path, [&] {
-      std::vector<std::int32_t> selected = select_rows(*selection, train, run);
+      std::vector<std::int32_t> selected = select_rows(*selection, train, run, of_run);
       require_place(selected, rows, of_first_run);
       return selected;
     });

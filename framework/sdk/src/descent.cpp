@@ -6,6 +6,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <initializer_list>
+#include <iterator>
 #include <numeric>
 #include <utility>
 
@@ -20,32 +22,113 @@ at::ScalarType type_of(Precision precision) {
   return precision == Precision::float64 ? at::kDouble : at::kFloat;
 }
 
+using RowList = std::vector<std::int32_t>;
+
+RowList without(const RowList& rows, const RowList& removed) {
+  RowList out;
+  std::set_difference(rows.begin(), rows.end(), removed.begin(), removed.end(),
+                      std::back_inserter(out));
+  return out;
+}
+
+RowList united(const RowList& a, const RowList& b) {
+  RowList out;
+  std::set_union(a.begin(), a.end(), b.begin(), b.end(), std::back_inserter(out));
+  return out;
+}
+
+/// One flag for each row up to the last of `all`, set for those of `rows`.
+std::vector<bool> flags(const RowList& all, std::initializer_list<const RowList*> rows) {
+  std::vector<bool> out(all.empty() ? 0 : static_cast<std::size_t>(all.back()) + 1);
+  for (const RowList* some : rows)
+    for (const std::int32_t row : *some)
+      if (static_cast<std::size_t>(row) < out.size()) out[static_cast<std::size_t>(row)] = true;
+  return out;
+}
+
+/// Keeps the gradients of a run in the form that is asked for.
+class GradientKeeper {
+ public:
+  GradientKeeper(TrajectoryForm form, Precision precision, std::int64_t steps, std::int64_t p) {
+    if (form == TrajectoryForm::none) return;
+    const bool half = form == TrajectoryForm::bfloat16;
+    kept_ = at::zeros({steps, p}, half ? at::kBFloat16 : type_of(precision));
+    if (half) carried_ = at::zeros({p}, at::kDouble);
+  }
+
+  void keep(std::int64_t step, const at::Tensor& g) {
+    if (!kept_.defined()) return;
+    at::Tensor row = kept_[step];
+    if (!carried_.defined()) {
+      row.copy_(g);
+      return;
+    }
+    carried_.add_(g);
+    row.copy_(carried_);
+    carried_.sub_(row);
+  }
+
+  const at::Tensor& kept() const { return kept_; }
+
+ private:
+  at::Tensor kept_;
+  at::Tensor carried_;  // what rounding has left out so far
+};
+
 }  // namespace
 
+double trajectory_number_bytes(TrajectoryForm form, Precision precision) {
+  if (form == TrajectoryForm::none) return 0;
+  if (form == TrajectoryForm::bfloat16) return 2;
+  return precision == Precision::float64 ? 8 : 4;
+}
+
 double DescentPlan::gradients() const {
-  const auto n = static_cast<std::int64_t>(rows.size());
-  const std::int64_t epochs = steps() / steps_per_epoch(), left = steps() % steps_per_epoch();
-  return static_cast<double>(epochs * n + left * (batch == 0 ? n : batch));
+  const auto n = static_cast<std::int64_t>(rows.size() - left.size() + joined.size());
+  const std::int64_t epochs = steps() / steps_per_epoch(), over = steps() % steps_per_epoch();
+  return static_cast<double>(epochs * n + over * (batch == 0 ? n : batch));
+}
+
+std::vector<std::int32_t> DescentPlan::live_rows() const {
+  return united(without(rows, left), joined);
+}
+
+DescentPlan DescentPlan::after(const DataChange& change) const {
+  DescentPlan out = *this;
+  const RowList own = without(change.removed, joined);
+  out.left = united(left, own);
+  out.joined = united(without(joined, change.removed), change.added);
+  return out;
 }
 
 // ---- batches ----
 
-Batches::Batches(const DescentPlan& plan, const DataChange& change) : plan_(plan), change_(change) {
-  std::int32_t last = plan.rows.empty() ? -1 : plan.rows.back();
-  leaves_.resize(static_cast<std::size_t>(last) + 1);
-  for (const auto* rows : {&change.removed, &change.relabelled}) {
-    for (const std::int32_t row : *rows) leaves_[static_cast<std::size_t>(row)] = true;
+Batches::Batches(const DescentPlan& plan, const DataChange& change)
+    : plan_(plan),
+      change_(change),
+      gone_(flags(plan.rows, {&plan.left})),
+      leaves_(flags(united(plan.rows, plan.joined), {&change.removed, &change.relabelled})) {}
+
+std::vector<std::vector<std::int32_t>> Batches::joining(const RowList& rows) const {
+  const auto batches = static_cast<std::uint64_t>(plan_.steps_per_epoch());
+  std::vector<RowList> out(batches);
+  if (plan_.batch == 0) {
+    out.front() = rows;
+    return out;
   }
+  const std::uint64_t seed = derive_seed(plan_.seed, "join", static_cast<std::uint64_t>(epoch_));
+  for (const std::int32_t row : rows)
+    out[RandomStream(seed, static_cast<std::uint64_t>(row)).below(batches)].push_back(row);
+  return out;
 }
 
 void Batches::begin_epoch(std::int64_t epoch) {
   epoch_ = epoch;
   const auto e = static_cast<std::uint64_t>(epoch);
-  const auto batches = static_cast<std::uint64_t>(plan_.steps_per_epoch());
-  joining_.assign(batches, {});
+  joined_ = joining(plan_.joined);
+  joining_ = joining(change_.added);
   if (plan_.batch == 0) {
     order_ = plan_.rows;
-    joining_.front() = change_.added;
     return;
   }
   const auto n = static_cast<std::int64_t>(plan_.rows.size());
@@ -53,8 +136,6 @@ void Batches::begin_epoch(std::int64_t epoch) {
   const std::vector<std::int64_t> order = RandomStream(plan_.seed, "order", e).permutation(n);
   std::transform(order.begin(), order.end(), order_.begin(),
                  [&](std::int64_t at) { return plan_.rows[static_cast<std::size_t>(at)]; });
-  RandomStream join(plan_.seed, "join", e);
-  for (const std::int32_t row : change_.added) joining_[join.below(batches)].push_back(row);
 }
 
 StepRows Batches::at(std::int64_t step) {
@@ -66,14 +147,18 @@ StepRows Batches::at(std::int64_t step) {
   const std::size_t end =
       plan_.batch == 0 ? order_.size()
                        : std::min(begin + static_cast<std::size_t>(plan_.batch), order_.size());
-  const RowSpan before(order_.data() + begin, end - begin);
   if (step != step_ && !same_batch) {
+    before_.clear();
+    std::copy_if(order_.begin() + static_cast<std::ptrdiff_t>(begin),
+                 order_.begin() + static_cast<std::ptrdiff_t>(end), std::back_inserter(before_),
+                 [&](std::int32_t row) { return !gone_[static_cast<std::size_t>(row)]; });
+    const RowList& joined = joined_[static_cast<std::size_t>(batch)];
+    before_.insert(before_.end(), joined.begin(), joined.end());
     removed_.clear();
     added_ = joining_[static_cast<std::size_t>(batch)];
     after_.clear();
-    for (const std::int32_t row : before) {
+    for (const std::int32_t row : before_)
       (leaves_[static_cast<std::size_t>(row)] ? removed_ : after_).push_back(row);
-    }
     for (const std::int32_t row : removed_) {
       if (std::binary_search(change_.relabelled.begin(), change_.relabelled.end(), row))
         added_.push_back(row);
@@ -81,7 +166,7 @@ StepRows Batches::at(std::int64_t step) {
     after_.insert(after_.end(), added_.begin(), added_.end());
   }
   step_ = step;
-  return {before, removed_, added_, after_};
+  return {before_, removed_, added_, after_};
 }
 
 // ---- steps ----
@@ -132,7 +217,7 @@ Descent descend(const DescentRequest& request) {
   Batches batches(plan, request.change);
   Descent out;
   out.w = request.initial.clone();
-  if (request.keep_gradients) out.gradients = at::zeros({plan.steps(), p}, type_of(plan.precision));
+  GradientKeeper keeper(request.keep, plan.precision, plan.steps(), p);
   at::Tensor sum = at::empty({p}, at::kDouble);
   at::Tensor mean = at::empty({p}, type_of(plan.precision));
   for (std::int64_t t = request.begin; t < plan.steps(); ++t) {
@@ -152,16 +237,18 @@ Descent descend(const DescentRequest& request) {
       out.losses.push_back(loss);
       mean.copy_(sum.div_(count));
       descent_step(out.w, plan.rates[static_cast<std::size_t>(t)], plan.weight_decay, mean);
-      if (request.keep_gradients) out.gradients[t].copy_(mean);
+      keeper.keep(t, mean);
     }
     if (request.after) request.after(t, out.w);
   }
+  out.gradients = keeper.kept();
   return out;
 }
 
 // ---- what a run leaves behind ----
 
-std::string training_set_digest(const Examples& train, const std::vector<std::int32_t>& rows) {
+std::string training_set_digest(const Examples& train, const DescentPlan& plan) {
+  const RowList rows = united(plan.rows, plan.joined);
   std::string text;
   const bool all = static_cast<std::int64_t>(rows.size()) == train.size();
   for (const at::Tensor* tensor : {&train.inputs, &train.targets}) {
@@ -178,6 +265,8 @@ void leave_trajectory(const Trajectory& trajectory, TrainedRun& run) {
   run.tensors["descent.initial"] = trajectory.initial;
   run.tensors["descent.rates"] = at::tensor(plan.rates, at::kDouble);
   run.tensors["descent.rows"] = at::tensor(plan.rows, at::kInt);
+  if (!plan.left.empty()) run.tensors["descent.left"] = at::tensor(plan.left, at::kInt);
+  if (!plan.joined.empty()) run.tensors["descent.joined"] = at::tensor(plan.joined, at::kInt);
   if (trajectory.gradients.defined()) run.tensors["descent.gradients"] = trajectory.gradients;
   run.facts["descent"] = {{"seed", plan.seed},
                           {"batch", plan.batch},
@@ -203,13 +292,21 @@ Trajectory read_trajectory(const InputRun& run, const Examples& train) {
   out.plan.precision = FieldTraits<Precision>::read(facts->at("precision"));
   out.data_digest = facts->at("data_digest").get<std::string>();
   const at::Tensor rates = run.tensors.at("descent.rates").contiguous();
-  const at::Tensor rows = run.tensors.at("descent.rows").contiguous();
   out.plan.rates.assign(rates.const_data_ptr<double>(),
                         rates.const_data_ptr<double>() + rates.numel());
-  out.plan.rows.assign(rows.const_data_ptr<std::int32_t>(),
-                       rows.const_data_ptr<std::int32_t>() + rows.numel());
-  const bool fits = out.plan.rows.empty() || out.plan.rows.back() < train.size();
-  if (!fits || out.data_digest != training_set_digest(train, out.plan.rows)) {
+  const auto rows_of = [&](const char* name) {
+    const auto at = run.tensors.find(name);
+    if (at == run.tensors.end()) return RowList{};
+    const at::Tensor rows = at->second.contiguous();
+    return RowList(rows.const_data_ptr<std::int32_t>(),
+                   rows.const_data_ptr<std::int32_t>() + rows.numel());
+  };
+  out.plan.rows = rows_of("descent.rows");
+  out.plan.left = rows_of("descent.left");
+  out.plan.joined = rows_of("descent.joined");
+  const auto fits = [&](const RowList& rows) { return rows.empty() || rows.back() < train.size(); };
+  if (!fits(out.plan.rows) || !fits(out.plan.joined) ||
+      out.data_digest != training_set_digest(train, out.plan)) {
     throw DataError(
         fmt::format("the run that `from` names was trained on other data: theirs have the SHA-256 "
                     "{:.12}...",

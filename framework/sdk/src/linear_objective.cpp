@@ -25,6 +25,15 @@ constexpr std::int64_t kTileRows = 32;
 constexpr std::int64_t kMostParts = 16;
 constexpr std::int64_t kLeastPartRows = 512;
 
+/// Many changes at once: rows of a tile, whose outputs stay in the first cache, tiles of a strip,
+/// which is sorted by column once for all of them, and vectors of changes of one pass.
+constexpr std::int64_t kLaneTileRows = 64;
+constexpr std::int64_t kStripTiles = 8;
+constexpr std::int64_t kLaneGroups = 4;
+/// Rows of which the factors of a Kronecker product are made.
+constexpr std::size_t kInputMomentRows = 4096;
+constexpr std::size_t kOutputHessianRows = 1024;
+
 const SparseKernelSet& best_kernels() {
 #if defined(__x86_64__)
   switch (mlp_instruction_sets().back()) {
@@ -61,6 +70,61 @@ struct LinearData {
 
   std::int64_t columns() const { return matrix.columns(); }
   std::int64_t parameters() const { return outputs * columns() + (bias ? outputs : 0); }
+};
+
+/// The numbers of a tile of rows, by column.
+template <typename S>
+class ColumnSorter {
+ public:
+  explicit ColumnSorter(std::int64_t columns) : counts_(columns) {}
+
+  void sort(const SparseRows& x, const std::array<S, 256>& table, RowSpan tile) {
+    columns_.clear();
+    visit(x, table, tile, [&](std::int32_t column, std::size_t, S) {
+      if (counts_[column]++ == 0) columns_.push_back(column);
+    });
+    std::sort(columns_.begin(), columns_.end());
+    starts_.assign(1, 0);
+    for (const std::int32_t column : columns_) {
+      const std::int32_t begin = starts_.back();
+      starts_.push_back(begin + counts_[column]);
+      counts_[column] = begin;
+    }
+    rows_.resize(starts_.back());
+    values_.resize(starts_.back());
+    visit(x, table, tile, [&](std::int32_t column, std::size_t row, S value) {
+      const std::int32_t at = counts_[column]++;
+      rows_[at] = static_cast<std::uint16_t>(row);
+      values_[at] = value;
+    });
+    for (const std::int32_t column : columns_) counts_[column] = 0;
+  }
+
+  TileColumns<S> view() const {
+    return {columns_.data(), starts_.data(), static_cast<std::int64_t>(columns_.size()),
+            rows_.data(), values_.data()};
+  }
+
+ private:
+  template <typename Visit>
+  static void visit(const SparseRows& x, const std::array<S, 256>& table, RowSpan tile,
+                    const Visit& visit) {
+    for (std::size_t r = 0; r < tile.size(); ++r) {
+      for (std::int64_t i = x.offsets[tile[r]]; i < x.offsets[tile[r] + 1]; ++i) {
+        const std::int32_t column =
+            x.wide ? static_cast<std::int32_t>(static_cast<const std::uint32_t*>(x.columns)[i])
+                   : static_cast<const std::uint16_t*>(x.columns)[i];
+        visit(column, r,
+              x.bytes ? table[static_cast<const std::uint8_t*>(x.numbers)[i]]
+                      : static_cast<S>(static_cast<const float*>(x.numbers)[i]));
+      }
+    }
+  }
+
+  std::vector<std::int32_t> counts_;  // by column; 0 between calls
+  std::vector<std::int32_t> columns_, starts_;
+  std::vector<std::uint16_t> rows_;
+  std::vector<S> values_;
 };
 
 template <typename S>
@@ -108,6 +172,39 @@ class LinearObjective final : public Objective {
                                        data_->outputs);
       return 0.0;
     });
+  }
+
+  void difference_sums(const at::Tensor& w, const at::Tensor& v, RowSpan rows,
+                       at::Tensor& out) const override {
+    const std::int64_t most = kLaneGroups * kernels<S>().lanes;
+    for (std::int64_t first = 0; first < v.size(0); first += most) {
+      const std::int64_t count = std::min(most, v.size(0) - first);
+      at::Tensor part = out.narrow(0, first, count);
+      some_difference_sums(w, v.narrow(0, first, count), rows, part);
+    }
+  }
+
+  KroneckerHessian kronecker_hessian(const at::Tensor& w, RowSpan rows,
+                                     const at::Tensor& inputs) const override {
+    const std::int64_t k = data_->outputs;
+    KroneckerHessian out;
+    out.bias = data_->bias;
+    out.inputs = inputs.defined() ? inputs : input_moments(some_of(rows, kInputMomentRows));
+    if (values_.defined()) {
+      out.outputs = at::eye(k, at::kFloat);
+      return out;
+    }
+    const std::vector<std::int32_t> some = some_of(rows, kOutputHessianRows);
+    const auto count = static_cast<std::int64_t>(some.size());
+    std::vector<S> q(count * kSparseBlock);
+    multiply(pack(w), some, q.data());
+    kernels<S>().softmax(q.data(), count, k);
+    const at::Tensor p =
+        at::from_blob(q.data(), {count, kSparseBlock}, at::CppTypeToScalarType<S>::value)
+            .narrow(1, 0, k)
+            .to(at::kFloat);
+    out.outputs = p.mean(0).diag() - p.t().matmul(p) / static_cast<double>(count);
+    return out;
   }
 
   std::shared_ptr<const Objective> with_targets(const at::Tensor& targets) const override {
@@ -207,6 +304,146 @@ class LinearObjective final : public Objective {
     }
     unpack(sums, total.deltas, out);
     return total.loss;
+  }
+
+  /// At least `count` rows at even distances, or all.
+  static std::vector<std::int32_t> some_of(RowSpan rows, std::size_t count) {
+    std::vector<std::int32_t> out;
+    const std::size_t stride = std::max<std::size_t>(1, rows.size() / count);
+    for (std::size_t i = 0; i < rows.size(); i += stride) out.push_back(rows[i]);
+    return out;
+  }
+
+  /// Mean of x x' over rows, with a 1 for the bias.
+  at::Tensor input_moments(RowSpan rows) const {
+    const std::int64_t d = data_->columns(), c = d + (data_->bias ? 1 : 0);
+    const auto count = static_cast<std::int64_t>(rows.size());
+    at::Tensor x = at::zeros({count, c}, at::kFloat);
+    float* values = x.mutable_data_ptr<float>();
+    ColumnSorter<S> columns(d);
+    for (std::int64_t begin = 0; begin < count; begin += kLaneTileRows) {
+      columns.sort(data_->matrix.view(), table_,
+                   rows.subspan(begin, std::min(kLaneTileRows, count - begin)));
+      const TileColumns<S> tile = columns.view();
+      for (std::int64_t i = 0; i < tile.count; ++i)
+        for (std::int32_t e = tile.starts[i]; e < tile.starts[i + 1]; ++e)
+          values[(begin + tile.rows[e]) * c + tile.columns[i]] = static_cast<float>(tile.values[e]);
+    }
+    if (data_->normalised) {
+      at::Tensor own = x.narrow(1, 0, d);
+      own.sub_(at::tensor(data_->mean, at::kFloat)).mul_(at::tensor(data_->inverse, at::kFloat));
+    }
+    if (data_->bias) x.select(1, d).fill_(1);
+    return x.t().matmul(x) / static_cast<double>(count);
+  }
+
+  // ---- many changes at once ----
+
+  /// Changes in groups of as many as a vector has lanes, those of a group side by side.
+  struct LaneBlocks {
+    std::vector<S> weights;  // [groups, columns, outputs, lanes]
+    std::vector<S> offsets;  // [groups, outputs, lanes]
+  };
+
+  LaneBlocks pack_lanes(const at::Tensor& v) const {
+    const std::int64_t d = data_->columns(), k = data_->outputs, lanes = kernels<S>().lanes;
+    const std::int64_t groups = (v.size(0) + lanes - 1) / lanes;
+    LaneBlocks out{std::vector<S>(groups * d * k * lanes), std::vector<S>(groups * k * lanes)};
+    for (std::int64_t j = 0; j < v.size(0); ++j) {
+      const Block block = pack(v[j]);
+      S* weights = out.weights.data() + (j / lanes) * d * k * lanes + j % lanes;
+      for (std::int64_t c = 0; c < d; ++c)
+        for (std::int64_t o = 0; o < k; ++o)
+          weights[(c * k + o) * lanes] = block.weights[c * kSparseBlock + o];
+      for (std::int64_t o = 0; o < k; ++o)
+        out.offsets[((j / lanes) * k + o) * lanes + j % lanes] = block.offset[o];
+    }
+    return out;
+  }
+
+  /// What the rows of a part add to the gradients.
+  struct LanePart {
+    std::vector<S> sums;         // as LaneBlocks::weights
+    std::vector<double> deltas;  // as LaneBlocks::offsets
+  };
+
+  void some_difference_sums(const at::Tensor& w, const at::Tensor& v, RowSpan rows,
+                            at::Tensor& out) const {
+    const Block block = pack(w);
+    const LaneBlocks changes = pack_lanes(v);
+    const auto count = static_cast<std::int64_t>(rows.size());
+    const std::int64_t parts = std::clamp<std::int64_t>(count / kLeastPartRows, 1, kMostParts);
+    std::vector<LanePart> part(parts);
+    in_parallel(parts, [&](std::int64_t p) {
+      const std::int64_t begin = count * p / parts, end = count * (p + 1) / parts;
+      part[p] = lane_part(block, changes, rows.subspan(begin, end - begin));
+    });
+    const std::int64_t d = data_->columns(), k = data_->outputs, lanes = kernels<S>().lanes;
+    std::vector<double> sums(d * kSparseBlock);
+    for (std::int64_t j = 0; j < v.size(0); ++j) {
+      const std::int64_t group = j / lanes, lane = j % lanes;
+      std::array<double, kSparseBlock> deltas{};
+      std::fill(sums.begin(), sums.end(), 0);
+      for (const LanePart& some : part) {
+        for (std::int64_t c = 0; c < d; ++c)
+          for (std::int64_t o = 0; o < k; ++o)
+            sums[c * kSparseBlock + o] +=
+                static_cast<double>(some.sums[((group * d + c) * k + o) * lanes + lane]);
+        for (std::int64_t o = 0; o < k; ++o)
+          deltas[o] += some.deltas[(group * k + o) * lanes + lane];
+      }
+      at::Tensor row = out[j];
+      unpack(sums, deltas, row);
+    }
+  }
+
+  LanePart lane_part(const Block& block, const LaneBlocks& changes, RowSpan rows) const {
+    LanePart out{std::vector<S>(changes.weights.size()),
+                 std::vector<double>(changes.offsets.size())};
+    std::vector<ColumnSorter<S>> tiles(kStripTiles, ColumnSorter<S>(data_->columns()));
+    std::vector<S> q(kStripTiles * kLaneTileRows * kSparseBlock);
+    const std::int64_t of_group = data_->outputs * kernels<S>().lanes;
+    std::vector<S> dz(kLaneTileRows * of_group);
+    const std::size_t strip_rows = kStripTiles * kLaneTileRows;
+    for (std::size_t begin = 0; begin < rows.size(); begin += strip_rows) {
+      const RowSpan strip = rows.subspan(begin, std::min(strip_rows, rows.size() - begin));
+      const auto tile_of = [&](std::size_t t) {
+        const std::size_t first = t * kLaneTileRows;
+        return strip.subspan(first, std::min<std::size_t>(kLaneTileRows, strip.size() - first));
+      };
+      const std::size_t count = (strip.size() + kLaneTileRows - 1) / kLaneTileRows;
+      if (labels_.defined()) {
+        multiply(block, strip, q.data());
+        kernels<S>().softmax(q.data(), static_cast<std::int64_t>(strip.size()), data_->outputs);
+      }
+      for (std::size_t t = 0; t < count; ++t)
+        tiles[t].sort(data_->matrix.view(), table_, tile_of(t));
+      for (std::size_t first = 0; first < changes.offsets.size(); first += of_group) {
+        const std::size_t entries = first * data_->columns();
+        for (std::size_t t = 0; t < count; ++t) {
+          const RowSpan tile = tile_of(t);
+          lane_differences(tile, q.data() + t * kLaneTileRows * kSparseBlock,
+                           changes.weights.data() + entries, changes.offsets.data() + first,
+                           dz.data());
+          kernels<S>().multiply_transposed_lanes(tiles[t].view(), dz.data(), data_->outputs,
+                                                 out.sums.data() + entries);
+          for (std::size_t r = 0; r < tile.size(); ++r)
+            for (std::int64_t e = 0; e < of_group; ++e)
+              out.deltas[first + e] += static_cast<double>(dz[r * of_group + e]);
+        }
+      }
+    }
+    return out;
+  }
+
+  /// dz [tile, outputs, lanes] <- the change of the gradient of the losses by the outputs.
+  void lane_differences(RowSpan tile, const S* q, const S* weights, const S* offsets, S* dz) const {
+    const auto count = static_cast<std::int64_t>(tile.size());
+    const std::int64_t width = data_->outputs * kernels<S>().lanes;
+    for (std::int64_t r = 0; r < count; ++r) std::copy(offsets, offsets + width, dz + r * width);
+    kernels<S>().multiply_lanes(data_->matrix.view(), table_.data(), tile.data(), count, weights,
+                                data_->outputs, dz);
+    if (labels_.defined()) kernels<S>().softmax_differences_lanes(q, dz, count, data_->outputs);
   }
 
   /// From the gradient by stored inputs to that by the parameters.

@@ -92,6 +92,29 @@ bool takes_kernels(const Model& model) {
 
 Objective::~Objective() = default;
 
+void Objective::difference_sums(const at::Tensor& w, const at::Tensor& v, RowSpan rows,
+                                at::Tensor& out) const {
+  for (std::int64_t j = 0; j < v.size(0); ++j) {
+    at::Tensor row = out[j];
+    difference_sum(w, v[j], rows, row);
+  }
+}
+
+KroneckerHessian Objective::kronecker_hessian(const at::Tensor&, RowSpan, const at::Tensor&) const {
+  return {};
+}
+
+at::Tensor KroneckerHessian::times(const at::Tensor& v) const {
+  const std::int64_t k = outputs.size(0), c = inputs.size(0), d = bias ? c - 1 : c;
+  const at::Tensor own = v.to(at::kFloat);
+  at::Tensor weights = own.narrow(0, 0, k * d).view({k, d});
+  if (bias) weights = at::cat({weights, own.narrow(0, k * d, k).unsqueeze(1)}, 1);
+  const at::Tensor product = outputs.matmul(weights).matmul(inputs);
+  at::Tensor out = product.narrow(1, 0, d).reshape(-1);
+  if (bias) out = at::cat({out, product.select(1, d)});
+  return out.to(at::kDouble);
+}
+
 void require_objective(const Model& model, Precision precision) {
   if (model.buffers().count() > 0) {
     throw ConfigError("model",

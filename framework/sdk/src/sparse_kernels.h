@@ -23,6 +23,16 @@ struct SparseRows {
   bool bytes;
 };
 
+/// Some rows by column: entries [starts[i], starts[i + 1]) are those of columns[i].
+template <typename S>
+struct TileColumns {
+  const std::int32_t* columns;
+  const std::int32_t* starts;
+  std::int64_t count;
+  const std::uint16_t* rows;  ///< of each entry, counted in the tile
+  const S* values;
+};
+
 /// Kernels in arithmetic of type S.
 template <typename S>
 struct SparseKernels {
@@ -39,6 +49,21 @@ struct SparseKernels {
   /// dz <- softmax(z + dz) - softmax(z), without the cancellation: with q = softmax(z),
   /// e = exp(dz) - 1 and c = sum q e it is q (e - c) / (1 + c).
   void (*softmax_differences)(const S* z, S* dz, std::int64_t count, std::int64_t classes);
+
+  // Many dense matrices at once, one in each lane of a vector: entry (i, o) of all of them stands
+  // side by side, [i, outputs, lanes]. What comes of a lane does not depend on the others.
+
+  std::int64_t lanes;
+  /// z [count, outputs, lanes] += X[rows] B, with B [columns, outputs, lanes].
+  void (*multiply_lanes)(const SparseRows& x, const S* table, const std::int32_t* rows,
+                         std::int64_t count, const S* b, std::int64_t outputs, S* z);
+  /// g [columns, outputs, lanes] += X' d for the rows of a tile, with d [rows, outputs, lanes].
+  void (*multiply_transposed_lanes)(const TileColumns<S>& x, const S* d, std::int64_t outputs,
+                                    S* g);
+  /// dz [count, outputs, lanes] <- softmax(z + dz) - softmax(z), from q = softmax(z) [count, block].
+  void (*softmax_differences_lanes)(const S* q, S* dz, std::int64_t count, std::int64_t outputs);
+  /// z <- softmax(z), for rows [count, block] of which the first `classes` count.
+  void (*softmax)(S* z, std::int64_t count, std::int64_t classes);
 };
 
 struct SparseKernelSet {

@@ -14,7 +14,7 @@ namespace {
 class Dampening final : public FollowingAlgorithm {
  public:
   explicit Dampening(DampeningParams params)
-      : FollowingAlgorithm(params.from, params.change), params_(std::move(params)) {
+      : FollowingAlgorithm({params.from, params.change}), params_(std::move(params)) {
     if (params_.change.add || params_.change.relabel)
       throw ConfigError("change", "can only delete: dampening forgets and learns nothing");
   }
@@ -22,20 +22,21 @@ class Dampening final : public FollowingAlgorithm {
  private:
   bool needs_gradients() const override { return false; }
 
-  TrainedRun follow(const Followed& followed) const override {
+  FollowResult follow(const Followed& followed) const override {
     const DescentPlan& plan = followed.trajectory.plan;
     const auto importance_of = [&](RowSpan rows) {
       return dampening::importance(followed.before, followed.w, rows, params_.batch);
     };
+    const std::vector<std::int32_t> rows = plan.live_rows();
     at::Tensor w = followed.w.clone();
     const std::int64_t count =
-        dampening::dampen(w, importance_of(plan.rows), importance_of(followed.change.removed),
+        dampening::dampen(w, importance_of(rows), importance_of(followed.change.removed),
                           params_.selection, params_.strength);
     TrainedRun out;
     out.weights.parameters = w.to(at::kFloat);
-    const auto rows = static_cast<double>(plan.rows.size() + followed.change.removed.size());
-    out.facts["work"] = {{"dampened", count}, {"work_share", rows / plan.gradients()}};
-    return out;
+    const auto gradients = static_cast<double>(rows.size() + followed.change.removed.size());
+    out.facts["work"] = {{"dampened", count}, {"work_share", gradients / plan.gradients()}};
+    return {std::move(out), w, {}};
   }
 
   DampeningParams params_;

@@ -9,12 +9,13 @@
 
 namespace modeldiff {
 
-enum class QuasiHessianKind { multisecant, compact_bfgs };
+enum class QuasiHessianKind { multisecant, multisecant_kfac, compact_bfgs };
 
 template <>
 struct Choices<QuasiHessianKind> {
   static constexpr std::pair<QuasiHessianKind, const char*> names[] = {
       {QuasiHessianKind::multisecant, "multisecant"},
+      {QuasiHessianKind::multisecant_kfac, "multisecant_kfac"},
       {QuasiHessianKind::compact_bfgs, "compact_bfgs"}};
 };
 
@@ -58,6 +59,20 @@ struct Choices<Safeguards> {
       {Safeguards::automatic, "auto"}, {Safeguards::on, "on"}, {Safeguards::off, "off"}};
 };
 
+/// When a stream of changes retrains exactly, so that errors do not add up for ever.
+struct RefreshParams {
+  std::int64_t every = 0;
+  double above = 0;
+
+  static Schema<RefreshParams> schema() {
+    return Schema<RefreshParams>("refresh")
+        .field("every", &RefreshParams::every, "After so many requests; 0: never.", at_least(0))
+        .field("above", &RefreshParams::above,
+               "After a request whose audits found a mean error above this; 0: never.",
+               at_least(0));
+  }
+};
+
 /// Parameters of the learning algorithm `deltagrad`.
 struct DeltaGradParams {
   Reference from;
@@ -68,6 +83,10 @@ struct DeltaGradParams {
   ExactStepsParams exact;
   Safeguards safeguards = Safeguards::automatic;
   std::int64_t audits = 0;
+  std::int64_t requests = 1;
+  RefreshParams refresh;
+  std::int64_t at_once = 1;
+  bool trajectory = false;
 
   static Schema<DeltaGradParams> schema() {
     return Schema<DeltaGradParams>("deltagrad")
@@ -78,7 +97,9 @@ struct DeltaGradParams {
                "Which of its runs; left out: that of the same number.", at_least(0))
         .field("change", &DeltaGradParams::change, "What is changed of the training set.")
         .field("quasi_hessian", &DeltaGradParams::quasi_hessian,
-               "`compact_bfgs` is the paper's; `multisecant` holds all its pairs at once.")
+               "`compact_bfgs` is the paper's; `multisecant` holds all its pairs at once; "
+               "`multisecant_kfac`, of linear models, has beside them a Kronecker product of input "
+               "moments and output Hessians.")
         .field("pairs", &DeltaGradParams::pairs,
                "Differences of weights and gradients that are kept (m); the paper has 2.",
                at_least(1), at_most(64))
@@ -91,7 +112,21 @@ struct DeltaGradParams {
         .field("audits", &DeltaGradParams::audits,
                "Approximate steps, drawn at random, whose true gradient is computed as well, and "
                "the error told; it changes nothing.",
-               at_least(0));
+               at_least(0))
+        .field("requests", &DeltaGradParams::requests,
+               "So many changes one after the other, each on the corrected trajectory that the one "
+               "before left: request i takes the i-th part of the random order.",
+               at_least(1))
+        .field("refresh", &DeltaGradParams::refresh,
+               "Of a stream of requests: when one is answered by retraining.",
+               shorthand_for("every"))
+        .field(
+            "at_once", &DeltaGradParams::at_once,
+            "Runs that follow one run (`run: 0`) whose exact steps are made in one pass over the "
+            "data; best a multiple of 8. It may change the last digits.",
+            at_least(1), at_most(256))
+        .field("trajectory", &DeltaGradParams::trajectory,
+               "Leave the corrected gradients, so that others can start from this run.");
   }
 };
 

@@ -58,7 +58,7 @@ void QuasiHessian::forget_before(std::int64_t step) {
 
 void QuasiHessian::factorise() {
   const at::Tensor s = s_.narrow(0, 0, size()), y = y_.narrow(0, 0, size());
-  if (kind_ == QuasiHessianKind::multisecant) {
+  if (kind_ != QuasiHessianKind::compact_bfgs) {
     // S = Q R = Q U Sigma V': of S'S the small singular values would be lost to rounding.
     const auto [q, r] = at::linalg_qr(s.t());
     const auto [u, values, vt] = at::linalg_svd(r);
@@ -77,12 +77,13 @@ void QuasiHessian::factorise() {
 }
 
 at::Tensor QuasiHessian::times(const at::Tensor& v) const {
-  return kind_ == QuasiHessianKind::multisecant ? multisecant(v) : compact(v);
+  return kind_ == QuasiHessianKind::compact_bfgs ? compact(v) : multisecant(v);
 }
 
 at::Tensor QuasiHessian::multisecant(const at::Tensor& v) const {
   const at::Tensor within = basis_.t().mv(v);
-  return (v - basis_.mv(within)).mul_(sigma_).addmv_(images_, within);
+  const at::Tensor beside = v - basis_.mv(within);
+  return (base_ ? base_(beside) : beside.mul(sigma_)).addmv_(images_, within);
 }
 
 at::Tensor QuasiHessian::compact(const at::Tensor& v) const {

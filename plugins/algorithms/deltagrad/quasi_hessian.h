@@ -4,6 +4,8 @@
 
 #include <cstdint>
 #include <deque>
+#include <functional>
+#include <utility>
 
 #include "deltagrad_params.h"
 
@@ -17,6 +19,7 @@ namespace modeldiff::deltagrad {
 ///   exactly, the older ones do not.
 /// multisecant: H v = Y a + sigma (v - S a), a = argmin |S a - v|: exact on the span of S where the
 ///   loss is quadratic. Not symmetric.
+/// multisecant_kfac: the same with a base B in place of sigma.
 class QuasiHessian {
  public:
   /// @param rounding relative, of the gradients
@@ -30,6 +33,8 @@ class QuasiHessian {
   /// Lets pairs go that were made before `step`.
   void forget_before(std::int64_t step);
   std::int64_t size() const { return static_cast<std::int64_t>(steps_.size()); }
+  /// Of multisecant_kfac: what stands for the Hessian beside the pairs, v -> B v.
+  void set_base(std::function<at::Tensor(const at::Tensor&)> base) { base_ = std::move(base); }
   /// @pre size() > 0
   at::Tensor times(const at::Tensor& v) const;
 
@@ -46,6 +51,7 @@ class QuasiHessian {
   /// [most, p], oldest first; both of a pair are scaled by 1 / |s|.
   at::Tensor s_, y_;
   double sigma_ = 0;
+  std::function<at::Tensor(const at::Tensor&)> base_;
   /// multisecant: an orthonormal basis of the span of S, and what H makes of it, [p, rank] both.
   at::Tensor basis_, images_;
   /// compact_bfgs: LU of the middle matrix and its pivots.

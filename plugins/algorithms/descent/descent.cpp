@@ -69,8 +69,7 @@ class DescentAlgorithm final : public LearningAlgorithm {
 
  private:
   double trajectory_bytes(const Predictor& model, std::int64_t examples) const {
-    if (!params_.trajectory) return 0;
-    const double bytes = params_.precision == Precision::float64 ? 8 : 4;
+    const double bytes = trajectory_number_bytes(params_.trajectory, params_.precision);
     return bytes * static_cast<double>(rates_of(examples).size()) *
            static_cast<double>(model.model->parameters().count());
   }
@@ -118,7 +117,7 @@ class DescentAlgorithm final : public LearningAlgorithm {
     trajectory.plan = plan_of(request, run);
     RandomStream random(run.seed, "init");
     trajectory.initial = model.initialise(random).parameters.to(at::kDouble);
-    trajectory.data_digest = training_set_digest(request.train, trajectory.plan.rows);
+    trajectory.data_digest = training_set_digest(request.train, trajectory.plan);
     const DescentPlan& plan = trajectory.plan;
     CheckpointKeeper checkpoints(request.keep, plan.rates);
     const Descent result =
@@ -126,7 +125,7 @@ class DescentAlgorithm final : public LearningAlgorithm {
                  .plan = plan,
                  .change = {},
                  .initial = trajectory.initial,
-                 .keep_gradients = params_.trajectory,
+                 .keep = params_.trajectory,
                  .label = run.label,
                  .after = [&](std::int64_t step, const at::Tensor& w) {
                    checkpoints.after(step, w);

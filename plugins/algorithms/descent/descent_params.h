@@ -5,6 +5,7 @@
 
 #include "modeldiff/core/schema.h"
 #include "modeldiff/data_change.h"
+#include "modeldiff/descent.h"
 #include "modeldiff/objective.h"
 #include "modeldiff/schedule.h"
 
@@ -20,7 +21,7 @@ struct DescentParams {
   ScheduleParams schedule = ScheduleParams::constant();
   double weight_decay = 0;
   Precision precision = Precision::float32;
-  bool trajectory = true;
+  TrajectoryForm trajectory = TrajectoryForm::exact;
   std::optional<RowSelection> without;
 
   static Schema<DescentParams> schema() {
@@ -39,8 +40,8 @@ struct DescentParams {
         .field("precision", &DescentParams::precision,
                "Of the gradients. `float64` is for linear models.")
         .field("trajectory", &DescentParams::trajectory,
-               "Keep the gradient of every step, for `deltagrad`: steps x parameters x 4 bytes, or "
-               "8 with `float64`.")
+               "What is kept of the gradient of every step, for `deltagrad`: `exact`, steps x "
+               "parameters x 4 bytes, or 8 with `float64`; `bfloat16`, 2 bytes; or `none`.")
         .field("without", &DescentParams::without,
                "Rows that the run does not have, so that a change can add them.",
                shorthand_for("rate"));

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "finetune_params.h"
+#include "modeldiff/core/error.h"
 #include "modeldiff/core/random.h"
 #include "modeldiff/follow.h"
 #include "modeldiff/plugin.h"
@@ -13,6 +14,11 @@ namespace {
 
 /// The weights before `step`, rebuilt from the gradients that were kept.
 at::Tensor weights_before(const Trajectory& trajectory, std::int64_t step) {
+  if (trajectory.gradients.scalar_type() == at::kBFloat16) {
+    throw ConfigError("from",
+                      "names a run whose gradients were kept in bfloat16, from which its weights "
+                      "cannot be rebuilt; give it `trajectory: exact`");
+  }
   at::Tensor w = trajectory.initial.clone();
   for (std::int64_t t = 0; t < step; ++t) {
     descent_step(w, trajectory.plan.rates[static_cast<std::size_t>(t)],
@@ -27,14 +33,14 @@ at::Tensor weights_before(const Trajectory& trajectory, std::int64_t step) {
 class Finetune final : public FollowingAlgorithm {
  public:
   explicit Finetune(const FinetuneParams& params)
-      : FollowingAlgorithm(params.from, params.change),
+      : FollowingAlgorithm({params.from, params.change}),
         share_(params.share),
         rewind_(params.rewind) {}
 
  private:
   bool needs_gradients() const override { return rewind_; }
 
-  TrainedRun follow(const Followed& followed) const override {
+  FollowResult follow(const Followed& followed) const override {
     const DescentPlan& whole = followed.trajectory.plan;
     const std::int64_t steps =
         std::max<std::int64_t>(1, std::llround(share_ * static_cast<double>(whole.steps())));
@@ -62,7 +68,7 @@ class Finetune final : public FollowingAlgorithm {
     out.facts["work"] = {
         {"exact_steps", steps},
         {"work_share", static_cast<double>(steps) / static_cast<double>(whole.steps())}};
-    return out;
+    return {std::move(out), result.w, {}};
   }
 
   double share_;

@@ -12,12 +12,12 @@ namespace {
 class Newton final : public FollowingAlgorithm {
  public:
   explicit Newton(NewtonParams params)
-      : FollowingAlgorithm(params.from, params.change), params_(std::move(params)) {}
+      : FollowingAlgorithm({params.from, params.change}), params_(std::move(params)) {}
 
  private:
   bool needs_gradients() const override { return false; }
 
-  TrainedRun follow(const Followed& followed) const override {
+  FollowResult follow(const Followed& followed) const override {
     const DescentPlan& plan = followed.trajectory.plan;
     const newton::NewtonResult result = newton::newton_step(
         {followed.before, followed.after, plan, followed.change, followed.w, params_});
@@ -26,7 +26,7 @@ class Newton final : public FollowingAlgorithm {
     out.facts["work"] = {{"iterations", result.iterations},
                          {"residual", result.residual},
                          {"work_share", static_cast<double>(result.rows) / plan.gradients()}};
-    return out;
+    return {std::move(out), result.w, {}};
   }
 
   NewtonParams params_;

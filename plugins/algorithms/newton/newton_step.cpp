@@ -2,9 +2,8 @@
 
 #include <ATen/ATen.h>
 
-#include <algorithm>
+#include <cmath>
 #include <functional>
-#include <iterator>
 
 #include "modeldiff/core/error.h"
 
@@ -42,15 +41,6 @@ class MeanLoss {
   double weight_decay_;
 };
 
-std::vector<std::int32_t> rows_after(const DescentPlan& plan, const DataChange& change) {
-  std::vector<std::int32_t> kept, out;
-  std::set_difference(plan.rows.begin(), plan.rows.end(), change.removed.begin(),
-                      change.removed.end(), std::back_inserter(kept));
-  std::merge(kept.begin(), kept.end(), change.added.begin(), change.added.end(),
-             std::back_inserter(out));
-  return out;
-}
-
 struct Solution {
   at::Tensor x;
   std::int64_t iterations = 0;
@@ -87,8 +77,8 @@ NewtonResult newton_step(const NewtonRequest& request) {
     throw ConfigError("from",
                       "names a run of a model that is not linear: a Newton step needs a "
                       "Hessian that is positive definite");
-  const MeanLoss before(request.before, request.plan.rows, request.plan.weight_decay);
-  const MeanLoss after(request.after, rows_after(request.plan, request.change),
+  const MeanLoss before(request.before, request.plan.live_rows(), request.plan.weight_decay);
+  const MeanLoss after(request.after, request.plan.after(request.change).live_rows(),
                        request.plan.weight_decay);
   const bool influence = request.params.kind == NewtonKind::influence;
   at::Tensor right = after.gradient(request.w);

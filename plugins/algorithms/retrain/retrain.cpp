@@ -11,12 +11,14 @@ namespace {
 /// from the same weights, with the same rates and batches less what is deleted.
 class Retrain final : public FollowingAlgorithm {
  public:
-  explicit Retrain(const RetrainParams& params) : FollowingAlgorithm(params.from, params.change) {}
+  explicit Retrain(const RetrainParams& params)
+      : FollowingAlgorithm(
+            {params.from, params.change, params.requests, params.trajectory, /*at_once=*/1}) {}
 
  private:
   bool needs_gradients() const override { return false; }
 
-  TrainedRun follow(const Followed& followed) const override {
+  FollowResult follow(const Followed& followed) const override {
     const DescentPlan& plan = followed.trajectory.plan;
     CheckpointKeeper checkpoints(followed.keep, plan.rates);
     const Descent result =
@@ -24,6 +26,7 @@ class Retrain final : public FollowingAlgorithm {
                  .plan = plan,
                  .change = followed.change,
                  .initial = followed.trajectory.initial,
+                 .keep = followed.wants_gradients ? TrajectoryForm::exact : TrajectoryForm::none,
                  .label = followed.run.label,
                  .after = [&](std::int64_t step, const at::Tensor& w) {
                    checkpoints.after(step, w);
@@ -31,7 +34,7 @@ class Retrain final : public FollowingAlgorithm {
                  }});
     TrainedRun out = trained_run(plan, result.w, result.losses, checkpoints.take());
     out.facts["work"] = {{"exact_steps", plan.steps()}, {"work_share", 1}};
-    return out;
+    return {std::move(out), result.w, result.gradients};
   }
 };
 
@@ -39,6 +42,6 @@ class Retrain final : public FollowingAlgorithm {
 
 MODELDIFF_PLUGIN("algorithms", "retrain", "1.0",
                  "A run repeated on changed data, with the same batches: the truth", Retrain,
-                 RetrainParams, kFollowsTrajectory)
+                 RetrainParams, kFollowsAndLeavesTrajectory)
 
 }  // namespace modeldiff

@@ -53,6 +53,8 @@ struct TrainedRun {
   Json facts = Json::object();
   /// What it leaves behind for algorithms that start from it, and for evaluations.
   TensorMap tensors;
+  /// What parts of the work took, by name. No part of the artifact: they go into the store's log.
+  std::map<std::string, double> seconds;
 };
 
 /// A run that another algorithm made, as `init: {from: ...}` or a merge needs it.

@@ -4,7 +4,6 @@
 
 #include <cstdint>
 #include <functional>
-#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -18,10 +17,25 @@
 /// Weights are float64, gradients of the precision of the objective.
 namespace modeldiff {
 
+/// What is kept of the gradients of a run: as they are, in half the bytes (the rounding of a step is
+/// carried into the next), or nothing.
+enum class TrajectoryForm { exact, bfloat16, none };
+
+template <>
+struct Choices<TrajectoryForm> {
+  static constexpr std::pair<TrajectoryForm, const char*> names[] = {
+      {TrajectoryForm::exact, "exact"},
+      {TrajectoryForm::bfloat16, "bfloat16"},
+      {TrajectoryForm::none, "none"}};
+};
+
 /// All that fixes a run, but data and first weights.
 struct MODELDIFF_API DescentPlan {
-  /// Rows of the training set that are trained on, ascending.
+  /// Rows of the training set that the first run was made on, ascending: the order of its batches
+  /// is an order of these.
   std::vector<std::int32_t> rows;
+  /// What changes since then have taken out of `rows` and put in, ascending.
+  std::vector<std::int32_t> left, joined;
   std::uint64_t seed = 0;
   /// Rows of a step; 0: all of them.
   std::int64_t batch = 0;
@@ -32,6 +46,10 @@ struct MODELDIFF_API DescentPlan {
   Precision precision = Precision::float32;
 
   std::int64_t steps() const { return static_cast<std::int64_t>(rates.size()); }
+  /// The rows that are trained on, ascending.
+  std::vector<std::int32_t> live_rows() const;
+  /// The plan of the run on changed data.
+  DescentPlan after(const DataChange& change) const;
   /// Gradients of rows that the run computes.
   double gradients() const;
   std::int64_t steps_per_epoch() const {
@@ -51,7 +69,7 @@ struct StepRows {
 };
 
 /// The batches of a plan, step by step. The order of an epoch is drawn from (seed, "order", epoch);
-/// each row that is added joins one batch of each epoch, drawn from (seed, "join", epoch).
+/// each row that is added joins one batch of each epoch, drawn from (seed, "join", epoch, row).
 class MODELDIFF_API Batches {
  public:
   Batches(const DescentPlan& plan, const DataChange& change);
@@ -60,14 +78,15 @@ class MODELDIFF_API Batches {
 
  private:
   void begin_epoch(std::int64_t epoch);
+  std::vector<std::vector<std::int32_t>> joining(const std::vector<std::int32_t>& rows) const;
 
   const DescentPlan& plan_;
   const DataChange& change_;
-  std::vector<bool> leaves_;  // by row
+  std::vector<bool> gone_, leaves_;  // by row: before the change, with it
   std::int64_t epoch_ = -1;
   std::vector<std::int32_t> order_;
-  std::vector<std::vector<std::int32_t>> joining_;  // by batch of the epoch
-  std::vector<std::int32_t> removed_, added_, after_;
+  std::vector<std::vector<std::int32_t>> joined_, joining_;  // by batch of the epoch
+  std::vector<std::int32_t> before_, removed_, added_, after_;
   std::int64_t step_ = -1;
 };
 
@@ -80,8 +99,8 @@ MODELDIFF_API void descent_step(at::Tensor& w, double rate, double weight_decay,
 struct Trajectory {
   DescentPlan plan;
   at::Tensor initial;  // [p] float64
-  /// [T, p] of the plan's precision: g_t, the mean gradient of the data alone; undefined when the
-  /// run did not keep them.
+  /// [T, p] of the plan's precision or bfloat16: g_t, the mean gradient of the data alone; undefined
+  /// when the run did not keep them.
   at::Tensor gradients;
   /// Of the training set: the run is worth nothing on another.
   std::string data_digest;
@@ -92,9 +111,8 @@ MODELDIFF_API void leave_trajectory(const Trajectory& trajectory, TrainedRun& ru
 /// @throws ConfigError when the run was not made by plain gradient descent, saying why that is
 ///         needed; DataError when its training set is another than `train`
 MODELDIFF_API Trajectory read_trajectory(const InputRun& run, const Examples& train);
-/// SHA-256 of the inputs and targets of rows.
-MODELDIFF_API std::string training_set_digest(const Examples& train,
-                                              const std::vector<std::int32_t>& rows);
+/// SHA-256 of the inputs and targets of the rows that a plan has or had.
+MODELDIFF_API std::string training_set_digest(const Examples& train, const DescentPlan& plan);
 
 /// Keeps the checkpoints that a request asks for: of C in T steps, i = 1..C is after floor(i T / C).
 class MODELDIFF_API CheckpointKeeper {
@@ -116,7 +134,7 @@ class MODELDIFF_API CheckpointKeeper {
 /// How a descent ended.
 struct Descent {
   at::Tensor w;                // [p] float64
-  at::Tensor gradients;        // [T, p], when they are kept
+  at::Tensor gradients;        // [T, p], when they are kept; see Trajectory
   std::vector<double> losses;  // of each step, mean over its rows, without the penalty
 };
 
@@ -127,7 +145,7 @@ struct DescentRequest {
   const at::Tensor& initial;  // [p] float64
   /// The first step that is made, from `initial`; those before are taken as done.
   std::int64_t begin = 0;
-  bool keep_gradients = false;
+  TrajectoryForm keep = TrajectoryForm::none;
   /// For messages.
   std::string label = {};
   /// Called after each step with its number, from 0, and the weights.
@@ -142,6 +160,9 @@ MODELDIFF_API TrainedRun trained_run(const DescentPlan& plan, const at::Tensor& 
 /// Trains on the changed data. A step that has lost all its rows is skipped.
 /// @throws NumericalError naming the step when the loss is not finite
 MODELDIFF_API Descent descend(const DescentRequest& request);
+
+/// Bytes of one number of a trajectory.
+MODELDIFF_API double trajectory_number_bytes(TrajectoryForm form, Precision precision);
 
 /// Bytes that a descent on these data needs, without its trajectory.
 MODELDIFF_API double descent_memory_bytes(const Predictor& predictor, const DataFacts& facts,

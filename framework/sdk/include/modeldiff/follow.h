@@ -5,6 +5,8 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <span>
+#include <vector>
 
 #include "modeldiff/algorithm.h"
 #include "modeldiff/data_change.h"
@@ -18,6 +20,12 @@ inline constexpr const char* kFollowsTrajectory = R"({
   "follows": "trajectory",
   "because": "the run is repeated step by step, so that a step must depend on the weights and the rows of its batch alone, which momentum, Adam, dropout, batch norm and augmentation do not leave"
 })";
+/// ... and can leave one themselves.
+inline constexpr const char* kFollowsAndLeavesTrajectory = R"({
+  "follows": "trajectory",
+  "leaves": "trajectory",
+  "because": "the run is repeated step by step, so that a step must depend on the weights and the rows of its batch alone, which momentum, Adam, dropout, batch norm and augmentation do not leave"
+})";
 
 /// One run that is followed, and what is asked of it.
 struct Followed {
@@ -29,17 +37,41 @@ struct Followed {
   const Objective& before;
   const Objective& after;
   CheckpointRequest keep;
+  /// Its number in a stream of changes, from 0.
+  std::int64_t request = 0;
+  /// Whether the gradients of the run on changed data are wanted.
+  bool wants_gradients = false;
   /// Tells the share that is done and asks whether to stop.
   std::function<void(double share)> beat;
 };
 
+struct FollowResult {
+  TrainedRun run;
+  at::Tensor w;  // [p] float64
+  /// [T, p], of those that were wanted: g_t of the run on changed data, as well as it is known.
+  at::Tensor gradients;
+};
+
+/// What such an algorithm is asked for.
+struct FollowRequest {
+  /// The algorithm whose runs are followed, under the key `from`.
+  Reference from;
+  ChangeParams change;
+  /// Changes that are made one after the other, each on what the one before left.
+  std::int64_t requests = 1;
+  /// Leave the trajectory on the changed data.
+  bool leave_trajectory = false;
+  /// Runs of one trajectory that are made together.
+  std::int64_t at_once = 1;
+};
+
 /// What such algorithms share: the run, its data, the change. A run leaves the rows of its change
 /// for evaluations: tensors `change.removed`, `change.added`, `change.relabelled` [k] int32, those
-/// that are not empty.
+/// that are not empty; and of a stream `stream.weights` [requests, p] float32, after each request.
+/// Seconds are told of `load` (the trajectory), `prepare` (the data) and `work`.
 class MODELDIFF_API FollowingAlgorithm : public LearningAlgorithm {
  public:
-  /// @param from the algorithm whose runs are followed, under the key `from`
-  FollowingAlgorithm(Reference from, ChangeParams change);
+  explicit FollowingAlgorithm(FollowRequest request);
   ~FollowingAlgorithm() override;
 
   Predictor predictor(const DataFacts& facts, const InputRuns& inputs,
@@ -49,13 +81,16 @@ class MODELDIFF_API FollowingAlgorithm : public LearningAlgorithm {
                       const PluginFactory& plugins) const override;
 
  protected:
-  virtual TrainedRun follow(const Followed& followed) const = 0;
+  virtual FollowResult follow(const Followed& followed) const = 0;
+  /// Independent changes of one trajectory. What comes of one does not depend on the others.
+  virtual std::vector<FollowResult> follow_together(std::span<const Followed> followed) const;
   /// Whether the gradients of the run's steps are read.
   virtual bool needs_gradients() const = 0;
+  const FollowRequest& asked() const { return asked_; }
 
  private:
-  Reference from_;
-  ChangeParams change_;
+  class Session;
+  FollowRequest asked_;
 };
 
 }  // namespace modeldiff

@@ -27,6 +27,17 @@ struct Choices<Precision> {
                                                                 {Precision::float64, "float64"}};
 };
 
+/// H ~ outputs (x) inputs on the weights of a linear model, W and b side by side: [k, c], c with 1
+/// for the bias. Martens and Grosse 2015 (arXiv:1503.05671).
+struct MODELDIFF_API KroneckerHessian {
+  at::Tensor inputs;   // [c, c] float32, mean of x x'
+  at::Tensor outputs;  // [k, k] float32, mean Hessian of the loss by the outputs
+  bool bias = false;
+
+  /// H v, both [p] float64.
+  at::Tensor times(const at::Tensor& v) const;
+};
+
 /// The losses l_i(w) of the rows of a training set: cross-entropy in nats, or in a regression half
 /// the squared error, summed over the outputs. No regularisation. The same rows give the same bits
 /// for any number of threads. Vectors are [p] float64, contiguous.
@@ -46,6 +57,15 @@ class MODELDIFF_API Objective {
   /// out <- sum over rows of grad l_i(w + v) - grad l_i(w).
   virtual void difference_sum(const at::Tensor& w, const at::Tensor& v, RowSpan rows,
                               at::Tensor& out) const = 0;
+  /// The same for each row of v [q, p], out [q, p], in one pass over the inputs where that is
+  /// quicker. What comes of a v does not depend on the others, but may differ in rounding from
+  /// difference_sum().
+  virtual void difference_sums(const at::Tensor& w, const at::Tensor& v, RowSpan rows,
+                               at::Tensor& out) const;
+  /// The mean Hessian as if inputs and outputs did not depend on each other, from some of the rows;
+  /// undefined tensors where the model is not linear. @param inputs of an earlier call, or undefined
+  virtual KroneckerHessian kronecker_hessian(const at::Tensor& w, RowSpan rows,
+                                             const at::Tensor& inputs) const;
   /// The same inputs with other targets. @param targets as Examples hold them
   virtual std::shared_ptr<const Objective> with_targets(const at::Tensor& targets) const = 0;
 };

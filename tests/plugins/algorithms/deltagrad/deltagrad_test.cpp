@@ -46,7 +46,7 @@ struct Problem {
                                  .plan = plan(),
                                  .change = {},
                                  .initial = trajectory.initial,
-                                 .keep_gradients = true});
+                                 .keep = TrajectoryForm::exact});
     trajectory.gradients = run.gradients;
     trained = run.w;
   }
