@@ -47,7 +47,11 @@ void EvaluationFixture::add_algorithm(const Case& some, const std::string& name,
                {},
                [&weights](std::size_t run) { return weights.at(run); },
                [](std::size_t) { return Json::object(); },
-               [](std::size_t) { return TensorMap{}; }};
+               [](std::size_t run) {
+                 // As if each run had been made without a row of its own.
+                 return TensorMap{
+                     {"change.removed", at::full({1}, static_cast<std::int64_t>(run), at::kInt)}};
+               }};
     for (std::uint64_t run = 0; run < kRuns; ++run) {
       weights.push_back(drawn_weights(*predictor.model, seed + run));
       set.keys.push_back(fmt::format("run/{}/{}", name, run));

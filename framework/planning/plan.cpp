@@ -424,7 +424,8 @@ class PlanBuilder {
     for (const auto& [algorithm, unused] : description_.at("algorithms").items()) {
       if (!is_attributed(algorithm)) continue;
       if (needs("runs")) {
-        cell.inputs["runs " + algorithm] = evaluated_runs(algorithm, value, manifest->traits);
+        if (auto runs = evaluated_runs(algorithm, value, manifest->traits); !runs.empty())
+          cell.inputs["runs " + algorithm] = std::move(runs);
       }
       if (needs("scores")) cell.inputs["attribution " + algorithm] = {attributions_.at(algorithm)};
       if (needs("subset_runs"))
@@ -438,16 +439,34 @@ class PlanBuilder {
     add(std::move(cell));
   }
 
-  /// The runs that are attributed, or as many as the evaluation's parameter says that its trait
-  /// `run_count` names; one if neither is.
+  /// The runs that are attributed, or as many as the evaluation wants if that is more; none where it
+  /// wants none.
   std::vector<std::size_t> evaluated_runs(const std::string& algorithm, const Json& evaluation,
                                           const Json& traits) {
+    const std::int64_t wanted = wanted_runs(algorithm, evaluation, traits);
+    if (wanted == 0) return {};
     std::vector<std::size_t> runs = attribute_runs_[algorithm];
-    const std::string key = traits.value("run_count", "");
-    const std::int64_t wanted = key.empty() ? 1 : evaluation.at(key).get<std::int64_t>();
     for (auto i = static_cast<std::int64_t>(runs.size()); i < wanted; ++i)
       runs.push_back(add_run(algorithm, "attribute", i, {}));
     return runs;
+  }
+
+  /// The trait `run_count` is a number or the parameter that holds one, the same for every algorithm;
+  /// or has one for each parameter that names an algorithm, and then no other algorithm is asked
+  /// for: {"before": 1, "without": "runs"}. One run without the trait.
+  static std::int64_t wanted_runs(const std::string& algorithm, const Json& evaluation,
+                                  const Json& traits) {
+    const auto number = [&](const Json& count) {
+      return (count.is_string() ? evaluation.at(count.get<std::string>()) : count)
+          .get<std::int64_t>();
+    };
+    const Json count = traits.value("run_count", Json(1));
+    if (!count.is_object()) return number(count);
+    std::int64_t wanted = 0;
+    for (const auto& [key, of_reference] : count.items()) {
+      if (evaluation.at(key) == algorithm) wanted = std::max(wanted, number(of_reference));
+    }
+    return wanted;
   }
 
   /// What runs on random subsets answer on the queries: the truth that scores are judged by.
