@@ -77,6 +77,15 @@ std::string share_text(double share) {
   return share <= 1 ? fmt::format("{:.2g} %", 100 * share) : fmt::format("{:.2g} times", share);
 }
 
+/// Whether weights have a distance: those of an ensemble of shards are no point beside one model's.
+bool same_space(const RunSet& a, const RunSet& b) {
+  const auto &of_a = a.predictor.model->parameters().entries(),
+             &of_b = b.predictor.model->parameters().entries();
+  return std::equal(
+      of_a.begin(), of_a.end(), of_b.begin(), of_b.end(),
+      [](const auto& x, const auto& y) { return x.name == y.name && x.shape == y.shape; });
+}
+
 /// What is told of an algorithm, one value a run.
 using Measures = std::map<std::string, std::vector<double>>;
 
@@ -124,10 +133,12 @@ class RetrainFidelity final : public Evaluation {
       const Model& model = models.at(name);
       Measures& out = measures[name];
       const auto add = [&](const char* what, double value) { out[what].push_back(value); };
-      const double distance = (model.weights - truth.weights).norm().item<double>();
-      add("distance", distance);
-      add("relative_distance", moved > 0 ? distance / moved : kNaN);
-      add("distance_by_norm", distance / norm);
+      if (same_space(runs, request.runs.at(params_.truth.name))) {
+        const double distance = (model.weights - truth.weights).norm().item<double>();
+        add("distance", distance);
+        add("relative_distance", moved > 0 ? distance / moved : kNaN);
+        add("distance_by_norm", distance / norm);
+      }
       add("score", model.score);
       add("score_gap", model.score - truth.score);
       if (request.facts.task == Task::classification) {
@@ -198,7 +209,7 @@ class RetrainFidelity final : public Evaluation {
         {"work_share", "gradients, share of retraining"}};
     Json names{"algorithm"}, rows = Json::array();
     for (const auto& [key, title] : columns) names.push_back(title);
-    std::vector<std::string> sentences;
+    std::vector<std::string> sentences, scores;
     for (const auto& [name, values] : measures) {
       Json row{name};
       for (const auto& [what, by_run] : values)
@@ -209,12 +220,17 @@ class RetrainFidelity final : public Evaluation {
       }
       rows.push_back(row);
       if (name == params_.before.name || name == params_.truth.name) continue;
-      sentences.push_back(name + " " + share_text(mean(values.at("relative_distance"))));
+      if (const auto distance = values.find("relative_distance"); distance != values.end())
+        sentences.push_back(name + " " + share_text(mean(distance->second)));
+      scores.push_back(fmt::format("{} {:.4f}", name, mean(values.at("score"))));
     }
     out.summary = fmt::format(
-        "Distance to the retrained weights, as a share of how far retraining moved them "
-        "(mean of {} run{}): {}.",
-        params_.runs, params_.runs == 1 ? "" : "s", fmt::join(sentences, ", "));
+        "{} (mean of {} run{}): {}.",
+        sentences.empty() ? "No model has a distance to the retrained weights; " + columns[1].second
+                          : "Distance to the retrained weights, as a share of how far retraining "
+                            "moved them",
+        params_.runs, params_.runs == 1 ? "" : "s",
+        fmt::join(sentences.empty() ? scores : sentences, ", "));
     out.exhibits.push_back(
         {"table", "Retrained and rapidly retrained models", {{"columns", names}, {"rows", rows}}});
     if (Json content = work_against_distance(measures); !content.at("x").empty())
@@ -225,11 +241,11 @@ class RetrainFidelity final : public Evaluation {
   static Json work_against_distance(const std::map<std::string, Measures>& measures) {
     Json x = Json::array(), y = Json::array(), labels = Json::array();
     for (const auto& [name, values] : measures) {
-      const auto work = values.find("work_share");
-      const double distance = mean(values.at("relative_distance"));
-      if (work == values.end() || !(distance > 0)) continue;
+      const auto work = values.find("work_share"), distance = values.find("relative_distance");
+      if (work == values.end() || distance == values.end() || !(mean(distance->second) > 0))
+        continue;
       x.push_back(mean(work->second));
-      y.push_back(std::log10(distance));
+      y.push_back(std::log10(mean(distance->second)));
       labels.push_back(name);
     }
     return {{"x", x},
