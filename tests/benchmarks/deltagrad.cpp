@@ -5,7 +5,8 @@
 // --batch 0 takes all rows in each step. --rows names a safetensors file with `deleted` [r], the
 // rows to delete in place of drawn ones; --against one with weights `w` [10, 785], bias last, of
 // another program's retraining. Prints a line of JSON for retraining and one for each way to
-// approximate it, timed in turns: seconds are medians.
+// approximate it, timed in turns: seconds are medians. --requests Q adds Q deletions of one row,
+// answered one by one and --at-once so many in one pass.
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
 #include <fmt/format.h>
@@ -17,6 +18,7 @@
 #include <functional>
 #include <map>
 #include <numeric>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -33,6 +35,7 @@ using namespace modeldiff;
 struct Options {
   std::filesystem::path mnist, rows, against;
   std::int64_t steps = 300, batch = 0, threads = 2, repeat = 3, seed = 0;
+  std::int64_t requests = 0, at_once = 16;
   double deleted = 0.01;
 };
 
@@ -47,6 +50,8 @@ Options parse(int argc, char** argv) {
       {"--threads", [&](const std::string& v) { out.threads = std::stoll(v); }},
       {"--repeat", [&](const std::string& v) { out.repeat = std::stoll(v); }},
       {"--seed", [&](const std::string& v) { out.seed = std::stoll(v); }},
+      {"--requests", [&](const std::string& v) { out.requests = std::stoll(v); }},
+      {"--at-once", [&](const std::string& v) { out.at_once = std::stoll(v); }},
       {"--delete", [&](const std::string& v) { out.deleted = std::stod(v); }}};
   for (int i = 1; i + 1 < argc; i += 2) keys.at(argv[i])(argv[i + 1]);
   return out;
@@ -81,13 +86,17 @@ std::vector<Way> all_ways() {
     return out;
   };
   constexpr auto compact = QuasiHessianKind::compact_bfgs;
+  constexpr auto kronecker = QuasiHessianKind::multisecant_kfac;
   constexpr auto multisecant = QuasiHessianKind::multisecant;
   return {way("paper, T0 5", compact, 2, periodic(5, 10)),
           way("paper, T0 10", compact, 2, periodic(10, 10)),
           way("multisecant, T0 5", multisecant, 10, periodic(5, 4)),
           way("multisecant, T0 8", multisecant, 10, periodic(8, 4)),
           way("multisecant, adaptive .02", multisecant, 12, adaptive(0.02)),
-          way("multisecant, adaptive .05", multisecant, 12, adaptive(0.05))};
+          way("multisecant, adaptive .05", multisecant, 12, adaptive(0.05)),
+          way("K-FAC, T0 10", kronecker, 10, periodic(10, 4)),
+          way("K-FAC, adaptive .02", kronecker, 12, adaptive(0.02)),
+          way("K-FAC, adaptive .05", kronecker, 12, adaptive(0.05))};
 }
 
 double seconds_of(const std::function<void()>& work) {
@@ -134,6 +143,56 @@ at::Tensor bytes_of(const std::filesystem::path& file, int dimensions) {
   return at::from_blob(array.values.data(), array.shape, at::kByte).clone();
 }
 
+/// Deletions of one row, each by itself and many in one pass.
+void time_requests(const Options& options, const Objective& objective, const Trajectory& trajectory,
+                   DeltaGradParams params) {
+  const auto n = static_cast<std::int64_t>(trajectory.plan.rows.size());
+  std::vector<DataChange> changes(static_cast<std::size_t>(options.requests));
+  const std::vector<std::int64_t> rows =
+      RandomStream(options.seed, "requests").choose(n, options.requests);
+  for (std::size_t i = 0; i < changes.size(); ++i)
+    changes[i].removed = {static_cast<std::int32_t>(rows[i])};
+  const auto answered = [&](std::span<const DataChange> some) {
+    std::vector<deltagrad::DeltaRequest> requests;
+    for (const DataChange& change : some) {
+      requests.push_back({.before = objective,
+                          .after = objective,
+                          .trajectory = trajectory,
+                          .change = change,
+                          .params = params});
+    }
+    return deltagrad::delta_descend_together(requests);
+  };
+  constexpr std::size_t kAlone = 8;  // one by one each takes as long
+  const std::span<const DataChange> all(changes);
+  const std::size_t alone = std::min(kAlone, all.size());
+  double largest = 0;
+  std::vector<at::Tensor> single;
+  const double one_by_one = seconds_of([&] {
+    for (std::size_t i = 0; i < alone; ++i)
+      single.push_back(std::move(answered(all.subspan(i, 1)).front().v));
+  });
+  params.at_once = options.at_once;
+  const auto most = static_cast<std::size_t>(options.at_once);
+  std::vector<at::Tensor> together;
+  const double in_one_pass = seconds_of([&] {
+    for (std::size_t begin = 0; begin < all.size(); begin += most) {
+      for (auto& result : answered(all.subspan(begin, std::min(most, all.size() - begin))))
+        together.push_back(std::move(result.v));
+    }
+  });
+  for (std::size_t i = 0; i < alone; ++i)
+    largest =
+        std::max(largest, ((together[i] - single[i]).norm() / single[i].norm()).item<double>());
+  const double each = one_by_one / static_cast<double>(alone);
+  const double shared = in_one_pass / static_cast<double>(all.size());
+  const Json row = {{"task", "requests of one row"},  {"requests", options.requests},
+                    {"at_once", options.at_once},     {"seconds_each_alone", each},
+                    {"seconds_each_at_once", shared}, {"times_faster", each / shared},
+                    {"largest_difference", largest},  {"peak_mb", peak_megabytes()}};
+  fmt::print("{}\n", row.dump());
+}
+
 void run(const Options& options) {
   at::set_num_threads(static_cast<int>(options.threads));
   const at::Tensor inputs = bytes_of(options.mnist / "train-images-idx3-ubyte.gz", 3);
@@ -164,6 +223,10 @@ void run(const Options& options) {
   const DataChange change = deletion_of(options, n);
 
   const std::vector<Way> ways = all_ways();
+  if (options.requests > 0) {
+    time_requests(options, *objective, trajectory, ways[3].params);
+    return;
+  }
   std::vector<double> retraining;
   std::vector<std::vector<double>> times(ways.size());
   std::vector<deltagrad::DeltaResult> results(ways.size());

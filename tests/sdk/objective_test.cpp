@@ -4,6 +4,7 @@
 #include <ATen/Parallel.h>
 #include <doctest/doctest.h>
 
+#include <array>
 #include <numeric>
 
 #include "modeldiff/core/error.h"
@@ -150,6 +151,65 @@ TEST_CASE("the change of a gradient does not lose digits as the step shrinks") {
       CHECK(relative(found, after - before) < 3e-6);
     }
   }
+}
+
+TEST_CASE("many changes in one pass are each what it is alone") {
+  constexpr std::int64_t kChanges = 41;  // more than one group of lanes, the last not full
+  for (const Case& some : cases()) {
+    CAPTURE(some.name);
+    const Reference reference(some);
+    const std::vector<std::int32_t> rows = every(1);
+    const at::Tensor w = reference.weights(5);
+    std::vector<at::Tensor> changes;
+    for (std::int64_t j = 0; j < kChanges; ++j) {
+      const double size = std::array{1e-5, 1e-2, 3.0}[static_cast<std::size_t>(j % 3)];
+      changes.push_back(reference.weights(10 + static_cast<std::uint64_t>(j)) * size);
+    }
+    const at::Tensor v = at::stack(changes);
+    for (const Precision precision : {Precision::float32, Precision::float64}) {
+      const auto objective = reference.objective(precision);
+      at::Tensor together = at::empty_like(v), found = at::empty_like(w);
+      objective->difference_sums(w, v, rows, together);
+      for (std::int64_t j = 0; j < kChanges; ++j) {
+        CAPTURE(j);
+        objective->difference_sum(w, v[j], rows, found);
+        CHECK(relative(together[j], found) < (precision == Precision::float32 ? 5e-6 : 1e-12));
+      }
+      at::Tensor two = at::empty({2, w.numel()}, at::kDouble);
+      objective->difference_sums(w, v.slice(0, 37, 39), rows, two);
+      CHECK(two[0].equal(together[37]));
+      CHECK(two[1].equal(together[38]));
+    }
+  }
+}
+
+TEST_CASE("the Kronecker product is the Hessian of a regression") {
+  for (const Case& some : cases()) {
+    if (!some.regression) continue;
+    const Reference reference(some);
+    const auto objective = reference.objective(Precision::float64);
+    const std::vector<std::int32_t> rows = every(1);
+    const at::Tensor w = reference.weights(5), v = reference.weights(6);
+    at::Tensor expected = at::empty_like(w);
+    objective->difference_sum(w, v, rows, expected);
+    const KroneckerHessian hessian = objective->kronecker_hessian(w, rows, {});
+    CHECK(relative(hessian.times(v) * static_cast<double>(rows.size()), expected) < 1e-6);
+  }
+}
+
+TEST_CASE("the output factor is the mean Hessian of the cross-entropy") {
+  const std::vector<Case> all = cases();
+  const Reference reference(all[3]);
+  const std::vector<std::int32_t> rows = every(1);
+  const at::Tensor w = reference.weights(5);
+  const KroneckerHessian hessian =
+      reference.objective(Precision::float64)->kronecker_hessian(w, rows, {});
+  // A change of the biases alone meets outputs (x) 1.
+  at::Tensor v = at::zeros_like(w), expected = at::empty_like(w);
+  v.narrow(0, 16 * kColumns, 16).copy_(reference.weights(6).narrow(0, 0, 16) * 1e-4);
+  reference.objective(Precision::float64)->difference_sum(w, v, rows, expected);
+  const at::Tensor biases = expected.narrow(0, 16 * kColumns, 16) / kRows;
+  CHECK(relative(hessian.times(v).narrow(0, 16 * kColumns, 16), biases) < 1e-3);
 }
 
 TEST_CASE("the number of threads changes no bit of a sum") {

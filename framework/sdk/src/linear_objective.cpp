@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "aligned_vector.h"
 #include "modeldiff/core/error.h"
 #include "modeldiff/mlp_kernels.h"
 #include "modeldiff/parallel.h"
@@ -26,10 +27,10 @@ constexpr std::int64_t kMostParts = 16;
 constexpr std::int64_t kLeastPartRows = 512;
 
 /// Many changes at once: rows of a tile, whose outputs stay in the first cache, tiles of a strip,
-/// which is sorted by column once for all of them, and vectors of changes of one pass.
+/// which are sorted by column once for all of them, and vectors of changes of one pass.
 constexpr std::int64_t kLaneTileRows = 64;
 constexpr std::int64_t kStripTiles = 8;
-constexpr std::int64_t kLaneGroups = 4;
+constexpr std::int64_t kLaneGroups = 8;
 /// Rows of which the factors of a Kronecker product are made.
 constexpr std::size_t kInputMomentRows = 4096;
 constexpr std::size_t kOutputHessianRows = 1024;
@@ -79,10 +80,27 @@ class ColumnSorter {
   explicit ColumnSorter(std::int64_t columns) : counts_(columns) {}
 
   void sort(const SparseRows& x, const std::array<S, 256>& table, RowSpan tile) {
+    if (x.wide) {
+      sort_columns<std::uint32_t>(x, table, tile);
+    } else {
+      sort_columns<std::uint16_t>(x, table, tile);
+    }
+  }
+
+  TileColumns<S> view() const {
+    return {columns_.data(), starts_.data(), static_cast<std::int64_t>(columns_.size()),
+            rows_.data(), values_.data()};
+  }
+
+ private:
+  template <typename Column>
+  void sort_columns(const SparseRows& x, const std::array<S, 256>& table, RowSpan tile) {
+    const auto* columns = static_cast<const Column*>(x.columns);
     columns_.clear();
-    visit(x, table, tile, [&](std::int32_t column, std::size_t, S) {
-      if (counts_[column]++ == 0) columns_.push_back(column);
-    });
+    for (const std::int32_t row : tile) {
+      for (std::int64_t i = x.offsets[row]; i < x.offsets[row + 1]; ++i)
+        if (counts_[columns[i]]++ == 0) columns_.push_back(static_cast<std::int32_t>(columns[i]));
+    }
     std::sort(columns_.begin(), columns_.end());
     starts_.assign(1, 0);
     for (const std::int32_t column : columns_) {
@@ -92,31 +110,25 @@ class ColumnSorter {
     }
     rows_.resize(starts_.back());
     values_.resize(starts_.back());
-    visit(x, table, tile, [&](std::int32_t column, std::size_t row, S value) {
-      const std::int32_t at = counts_[column]++;
-      rows_[at] = static_cast<std::uint16_t>(row);
-      values_[at] = value;
-    });
+    if (x.bytes) {
+      const auto* bytes = static_cast<const std::uint8_t*>(x.numbers);
+      place(x, columns, tile, [&](std::int64_t i) { return table[bytes[i]]; });
+    } else {
+      const auto* floats = static_cast<const float*>(x.numbers);
+      place(x, columns, tile, [&](std::int64_t i) { return static_cast<S>(floats[i]); });
+    }
     for (const std::int32_t column : columns_) counts_[column] = 0;
   }
 
-  TileColumns<S> view() const {
-    return {columns_.data(), starts_.data(), static_cast<std::int64_t>(columns_.size()),
-            rows_.data(), values_.data()};
-  }
-
- private:
-  template <typename Visit>
-  static void visit(const SparseRows& x, const std::array<S, 256>& table, RowSpan tile,
-                    const Visit& visit) {
+  template <typename Column, typename Number>
+  void place(const SparseRows& x, const Column* columns, RowSpan tile, const Number& number) {
+    std::uint16_t* rows = rows_.data();
+    S* values = values_.data();
     for (std::size_t r = 0; r < tile.size(); ++r) {
       for (std::int64_t i = x.offsets[tile[r]]; i < x.offsets[tile[r] + 1]; ++i) {
-        const std::int32_t column =
-            x.wide ? static_cast<std::int32_t>(static_cast<const std::uint32_t*>(x.columns)[i])
-                   : static_cast<const std::uint16_t*>(x.columns)[i];
-        visit(column, r,
-              x.bytes ? table[static_cast<const std::uint8_t*>(x.numbers)[i]]
-                      : static_cast<S>(static_cast<const float*>(x.numbers)[i]));
+        const std::int32_t at = counts_[columns[i]]++;
+        rows[at] = static_cast<std::uint16_t>(r);
+        values[at] = number(i);
       }
     }
   }
@@ -196,7 +208,7 @@ class LinearObjective final : public Objective {
     }
     const std::vector<std::int32_t> some = some_of(rows, kOutputHessianRows);
     const auto count = static_cast<std::int64_t>(some.size());
-    std::vector<S> q(count * kSparseBlock);
+    AlignedVector<S> q(count * kSparseBlock);
     multiply(pack(w), some, q.data());
     kernels<S>().softmax(q.data(), count, k);
     const at::Tensor p =
@@ -214,14 +226,14 @@ class LinearObjective final : public Objective {
  private:
   /// Weights of the inputs as they are stored, and what is added to each row's outputs.
   struct Block {
-    std::vector<S> weights;  // [columns, kSparseBlock]
+    AlignedVector<S> weights;  // [columns, kSparseBlock]
     std::array<S, kSparseBlock> offset{};
   };
 
   Block pack(const at::Tensor& w) const {
     const std::int64_t d = data_->columns(), k = data_->outputs;
     const double* from = w.const_data_ptr<double>();
-    Block out{std::vector<S>(d * kSparseBlock), {}};
+    Block out{AlignedVector<S>(d * kSparseBlock), {}};
     for (std::int64_t o = 0; o < k; ++o) {
       double offset = data_->bias ? from[k * d + o] : 0;
       for (std::int64_t c = 0; c < d; ++c) {
@@ -274,7 +286,7 @@ class LinearObjective final : public Objective {
     const std::int64_t parts = std::clamp<std::int64_t>(count / kLeastPartRows, 1, kMostParts);
     const std::int64_t entries = data_->columns() * kSparseBlock;
     struct Part {
-      std::vector<S> sums;
+      AlignedVector<S> sums;
       std::array<double, kSparseBlock> deltas{};
       double loss = 0;
     };
@@ -341,14 +353,14 @@ class LinearObjective final : public Objective {
 
   /// Changes in groups of as many as a vector has lanes, those of a group side by side.
   struct LaneBlocks {
-    std::vector<S> weights;  // [groups, columns, outputs, lanes]
-    std::vector<S> offsets;  // [groups, outputs, lanes]
+    AlignedVector<S> weights;  // [groups, columns, outputs, lanes]
+    AlignedVector<S> offsets;  // [groups, outputs, lanes]
   };
 
   LaneBlocks pack_lanes(const at::Tensor& v) const {
     const std::int64_t d = data_->columns(), k = data_->outputs, lanes = kernels<S>().lanes;
     const std::int64_t groups = (v.size(0) + lanes - 1) / lanes;
-    LaneBlocks out{std::vector<S>(groups * d * k * lanes), std::vector<S>(groups * k * lanes)};
+    LaneBlocks out{AlignedVector<S>(groups * d * k * lanes), AlignedVector<S>(groups * k * lanes)};
     for (std::int64_t j = 0; j < v.size(0); ++j) {
       const Block block = pack(v[j]);
       S* weights = out.weights.data() + (j / lanes) * d * k * lanes + j % lanes;
@@ -363,7 +375,7 @@ class LinearObjective final : public Objective {
 
   /// What the rows of a part add to the gradients.
   struct LanePart {
-    std::vector<S> sums;         // as LaneBlocks::weights
+    AlignedVector<S> sums;       // as LaneBlocks::weights
     std::vector<double> deltas;  // as LaneBlocks::offsets
   };
 
@@ -398,13 +410,13 @@ class LinearObjective final : public Objective {
   }
 
   LanePart lane_part(const Block& block, const LaneBlocks& changes, RowSpan rows) const {
-    LanePart out{std::vector<S>(changes.weights.size()),
+    LanePart out{AlignedVector<S>(changes.weights.size()),
                  std::vector<double>(changes.offsets.size())};
     std::vector<ColumnSorter<S>> tiles(kStripTiles, ColumnSorter<S>(data_->columns()));
-    std::vector<S> q(kStripTiles * kLaneTileRows * kSparseBlock);
+    AlignedVector<S> q(kStripTiles * kLaneTileRows * kSparseBlock);
     const std::int64_t of_group = data_->outputs * kernels<S>().lanes;
-    std::vector<S> dz(kLaneTileRows * of_group);
     const std::size_t strip_rows = kStripTiles * kLaneTileRows;
+    AlignedVector<S> dz(strip_rows * of_group);
     for (std::size_t begin = 0; begin < rows.size(); begin += strip_rows) {
       const RowSpan strip = rows.subspan(begin, std::min(strip_rows, rows.size() - begin));
       const auto tile_of = [&](std::size_t t) {
@@ -420,30 +432,28 @@ class LinearObjective final : public Objective {
         tiles[t].sort(data_->matrix.view(), table_, tile_of(t));
       for (std::size_t first = 0; first < changes.offsets.size(); first += of_group) {
         const std::size_t entries = first * data_->columns();
-        for (std::size_t t = 0; t < count; ++t) {
-          const RowSpan tile = tile_of(t);
-          lane_differences(tile, q.data() + t * kLaneTileRows * kSparseBlock,
-                           changes.weights.data() + entries, changes.offsets.data() + first,
-                           dz.data());
-          kernels<S>().multiply_transposed_lanes(tiles[t].view(), dz.data(), data_->outputs,
-                                                 out.sums.data() + entries);
-          for (std::size_t r = 0; r < tile.size(); ++r)
-            for (std::int64_t e = 0; e < of_group; ++e)
-              out.deltas[first + e] += static_cast<double>(dz[r * of_group + e]);
+        // All tiles forward, then all back: the second cache holds the weights or the sums.
+        for (std::size_t r = 0; r < strip.size(); ++r)
+          std::copy_n(changes.offsets.begin() + static_cast<std::ptrdiff_t>(first), of_group,
+                      dz.begin() + static_cast<std::ptrdiff_t>(r * of_group));
+        kernels<S>().multiply_lanes(data_->matrix.view(), table_.data(), strip.data(),
+                                    static_cast<std::int64_t>(strip.size()),
+                                    changes.weights.data() + entries, data_->outputs, dz.data());
+        if (labels_.defined()) {
+          kernels<S>().softmax_differences_lanes(
+              q.data(), dz.data(), static_cast<std::int64_t>(strip.size()), data_->outputs);
         }
+        for (std::size_t t = 0; t < count; ++t) {
+          kernels<S>().multiply_transposed_lanes(tiles[t].view(),
+                                                 dz.data() + t * kLaneTileRows * of_group,
+                                                 data_->outputs, out.sums.data() + entries);
+        }
+        for (std::size_t r = 0; r < strip.size(); ++r)
+          for (std::int64_t e = 0; e < of_group; ++e)
+            out.deltas[first + e] += static_cast<double>(dz[r * of_group + e]);
       }
     }
     return out;
-  }
-
-  /// dz [tile, outputs, lanes] <- the change of the gradient of the losses by the outputs.
-  void lane_differences(RowSpan tile, const S* q, const S* weights, const S* offsets, S* dz) const {
-    const auto count = static_cast<std::int64_t>(tile.size());
-    const std::int64_t width = data_->outputs * kernels<S>().lanes;
-    for (std::int64_t r = 0; r < count; ++r) std::copy(offsets, offsets + width, dz + r * width);
-    kernels<S>().multiply_lanes(data_->matrix.view(), table_.data(), tile.data(), count, weights,
-                                data_->outputs, dz);
-    if (labels_.defined()) kernels<S>().softmax_differences_lanes(q, dz, count, data_->outputs);
   }
 
   /// From the gradient by stored inputs to that by the parameters.

@@ -72,6 +72,22 @@ struct Problem {
                           .label = "the run"});
   }
 
+  /// The problem as a change leaves it, its trajectory corrected.
+  Problem changed(const DataChange& change, const DeltaGradParams& params) const {
+    Problem out = *this;
+    out.objective = after(change);
+    const DeltaResult result = delta_descend({.before = *objective,
+                                              .after = *out.objective,
+                                              .trajectory = trajectory,
+                                              .change = change,
+                                              .params = params,
+                                              .keep_gradients = true});
+    out.trajectory.plan = trajectory.plan.after(change);
+    out.trajectory.gradients = result.gradients;
+    out.trained = result.w;
+    return out;
+  }
+
   /// |w^I - w^U| / |w - w^U|
   double error(const DataChange& change, const DeltaGradParams& params) const {
     const at::Tensor truth = retrained(change);
@@ -279,6 +295,128 @@ TEST_CASE("rows that are put back give the first run again") {
     CHECK((without.corrected(back, params).w - problem.trained).norm().item<double>() / moved <
           limit);
   }
+}
+
+TEST_CASE("a corrected trajectory is that of the changed run") {
+  for (const std::int64_t batch : {0, 30}) {
+    CAPTURE(batch);
+    const Problem problem = logistic(200, 5, 40, batch);
+    const DeltaGradParams all_exact = params_of(kMultisecant, 4, 1, 0);
+    const Problem without = problem.changed(deletion({3, 17, 50}), all_exact);
+    DataChange next = deletion({4});
+    next.added = {17};
+    DataChange both = deletion({3, 4, 50});
+    const at::Tensor truth = without.retrained(next);
+    CHECK((without.corrected(next, all_exact).w - truth).norm().item<double>() <
+          1e-12 * (problem.trained - truth).norm().item<double>());
+    // Of full batches a row that comes back is as if it had never gone.
+    if (batch == 0) {
+      CHECK((truth - problem.retrained(both)).norm().item<double>() <
+            1e-12 * truth.norm().item<double>());
+    }
+  }
+}
+
+TEST_CASE(
+    "rows that are deleted and put back on the corrected trajectory give the first run again") {
+  const Problem problem = logistic(2000, 10, 200);
+  for (const auto& [kind, pairs, limit] :
+       {std::tuple{kCompact, 2, 1e-3}, std::tuple{kMultisecant, 8, 1e-6}}) {
+    CAPTURE(pairs);
+    const DataChange change = deletion(range(0, 20));
+    const DeltaGradParams params = params_of(kind, pairs, 5, 10);
+    const double moved = (problem.trained - problem.retrained(change)).norm().item<double>();
+    DataChange back;
+    back.added = range(0, 20);
+    const at::Tensor again = problem.changed(change, params).corrected(back, params).w;
+    CHECK((again - problem.trained).norm().item<double>() / moved < limit);
+  }
+}
+
+TEST_CASE("thirty deletions in turn are one deletion of thirty") {
+  const Problem problem = logistic(2000, 10, 200);
+  const DataChange all = deletion(range(0, 30));
+  const at::Tensor truth = problem.retrained(all);
+  const double moved = (problem.trained - truth).norm().item<double>();
+  for (const auto& [kind, pairs, limit] :
+       {std::tuple{kCompact, 2, 5e-3}, std::tuple{kMultisecant, 8, 1e-5}}) {
+    CAPTURE(pairs);
+    const DeltaGradParams params = params_of(kind, pairs, 5, 10);
+    Problem state = problem;
+    for (std::int32_t row = 0; row < 30; ++row) state = state.changed(deletion({row}), params);
+    CHECK((state.trajectory.plan.live_rows() == range(30, 2000)));
+    const double error = (state.trained - truth).norm().item<double>() / moved;
+    CHECK(error < limit);
+    const at::Tensor at_once = problem.corrected(all, params).w;
+    CHECK((state.trained - at_once).norm().item<double>() / moved <
+          error + problem.error(all, params) + 1e-12);
+  }
+}
+
+TEST_CASE("requests of one pass do not see each other, and are what they are alone") {
+  for (const std::int64_t batch : {0, 300}) {
+    CAPTURE(batch);
+    const Problem problem = logistic(2000, 10, 60, batch);
+    DeltaGradParams params = params_of(kMultisecant, 4, 8, 4);
+    std::vector<DataChange> changes;
+    for (std::int32_t row = 0; row < 11; ++row) changes.push_back(deletion({row * 7}));
+    std::vector<at::Tensor> alone;
+    for (const DataChange& change : changes) alone.push_back(problem.corrected(change, params).w);
+    params.at_once = 16;
+    std::vector<DeltaRequest> requests;
+    for (const DataChange& change : changes) {
+      requests.push_back({.before = *problem.objective,
+                          .after = *problem.objective,
+                          .trajectory = problem.trajectory,
+                          .change = change,
+                          .params = params});
+    }
+    const std::vector<DeltaResult> together = delta_descend_together(requests);
+    for (std::size_t i = 0; i < changes.size(); ++i) {
+      const double moved = (alone[i] - problem.trained).norm().item<double>();
+      CHECK((together[i].w - alone[i]).norm().item<double>() / moved < 1e-8);
+      CHECK(problem.corrected(changes[i], params).w.equal(together[i].w));
+    }
+  }
+}
+
+TEST_CASE("half the bytes of a trajectory cost little") {
+  Problem problem = logistic(2000, 10, 200);
+  const DataChange change = deletion(range(0, 20));
+  const DeltaGradParams params = params_of(kMultisecant, 8, 5, 10);
+  const at::Tensor truth = problem.retrained(change);
+  problem.trajectory.gradients = descend({.objective = *problem.objective,
+                                          .plan = problem.plan(),
+                                          .change = {},
+                                          .initial = problem.trajectory.initial,
+                                          .keep = TrajectoryForm::bfloat16})
+                                     .gradients;
+  REQUIRE((problem.trajectory.gradients.scalar_type() == at::kBFloat16));
+  const auto corrected = [&](const DataChange& some) {
+    return delta_descend({.before = *problem.objective,
+                          .after = *problem.objective,
+                          .trajectory = problem.trajectory,
+                          .end = problem.trained,
+                          .change = some,
+                          .params = params});
+  };
+  const double moved = (problem.trained - truth).norm().item<double>();
+  CHECK((corrected(change).w - truth).norm().item<double>() / moved < 5e-3);
+  CHECK(corrected({}).w.equal(problem.trained));
+}
+
+TEST_CASE("a Kronecker base is right where one pair is not enough") {
+  Problem problem;
+  problem.inputs = drawn_floats({300, 4}, 1) * at::tensor({1.f, .7f, .5f, .35f});
+  problem.targets =
+      (problem.inputs.mv(drawn_floats({4}, 2)) + 0.3 * drawn_floats({300}, 5)).unsqueeze(1);
+  problem.outputs = 1;
+  problem.plan().weight_decay = 0.01;
+  problem.plan().rates.assign(60, 0.3);
+  problem.train();
+  const DataChange change = deletion(range(0, 3));
+  CHECK(problem.error(change, params_of(QuasiHessianKind::multisecant_kfac, 1, 30, 2)) < 1e-5);
+  CHECK(problem.error(change, params_of(kMultisecant, 1, 30, 2)) > 1e-3);
 }
 
 TEST_CASE("the adaptive gaps reach the same error with fewer exact steps") {
