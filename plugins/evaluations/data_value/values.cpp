@@ -14,14 +14,14 @@ namespace {
 
 using Statistic = std::function<double(std::span<const double>, std::span<const double>)>;
 
-/// Percentile bootstrap of a statistic of pairs. Draws without a value, all pairs the same, are
-/// left out.
+/// Percentile bootstrap of a statistic of pairs. A draw that has no value, as all its pairs are
+/// alike, counts as the estimate.
 Interval of_pairs(std::span<const double> a, std::span<const double> b, const Statistic& statistic,
                   const Bootstrap& bootstrap) {
   std::vector<double> places(a.size());
   std::iota(places.begin(), places.end(), 0.0);
   std::vector<double> x(a.size()), y(a.size());
-  double usual = statistic(a, b);
+  const double estimate = statistic(a, b);
   return modeldiff::bootstrap(
       places,
       [&](std::span<const double> drawn) {
@@ -30,7 +30,7 @@ Interval of_pairs(std::span<const double> a, std::span<const double> b, const St
           y[i] = b[static_cast<std::size_t>(drawn[i])];
         }
         const double value = statistic(x, y);
-        return std::isnan(value) ? usual : value;
+        return std::isnan(value) ? estimate : value;
       },
       bootstrap.confidence, bootstrap.draws, bootstrap.seed);
 }
