@@ -86,6 +86,7 @@ void record(const Store& store, const Plan& plan, const Durations& durations,
       {"key", cell.key.text()}, {"group", durations.group_of(event.cell)}, {"label", cell.label}};
   if (event.kind == PoolEvent::Kind::done) {
     line["seconds"] = event.seconds;
+    if (!event.parts.empty()) line["parts"] = event.parts;
   } else {
     line["failed"] = event.text;
   }

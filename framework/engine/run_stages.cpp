@@ -37,8 +37,8 @@ Measurement measurement_of(const Json& config) {
 
 }  // namespace
 
-void make_runs(Workspace& workspace, std::span<const Cell* const> cells, std::span<Publication> out,
-               Progress& progress) {
+std::vector<Seconds> make_runs(Workspace& workspace, std::span<const Cell* const> cells,
+                               std::span<Publication> out, Progress& progress) {
   const Cell& first = *cells.front();
   const Dataset& data = workspace.dataset(first);
   const auto algorithm = workspace.plugin<LearningAlgorithm>("algorithms", workspace.config(first));
@@ -53,8 +53,13 @@ void make_runs(Workspace& workspace, std::span<const Cell* const> cells, std::sp
   if (const auto at = first.own.find("checkpoints"); at != first.own.end()) {
     keep = {at->at("count").get<std::int64_t>(), at->at("optimizer_state").get<bool>()};
   }
+  std::vector<Seconds> seconds(cells.size());
   algorithm->train({data.facts, data.train, runs, inputs, keep, workspace, workspace, progress,
-                    [&](std::size_t run, TrainedRun result) { write_run(out[run], result); }});
+                    [&](std::size_t run, TrainedRun result) {
+                      write_run(out[run], result);
+                      seconds[run] = std::move(result.seconds);
+                    }});
+  return seconds;
 }
 
 void make_run_scores(Workspace& workspace, const Cell& cell, Publication& out, Progress& progress) {

@@ -1,7 +1,10 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <span>
+#include <string>
+#include <vector>
 
 #include "engine/workspace.h"
 #include "modeldiff/algorithm.h"
@@ -20,10 +23,13 @@ void make_preflight(Workspace& workspace, const Cell& cell, Publication& out, Pr
 /// split.json.
 void make_split(Workspace& workspace, const Cell& cell, Publication& out, Progress& progress);
 
+/// What parts of the work took, by name.
+using Seconds = std::map<std::string, double>;
+
 /// Training runs of one algorithm on one data set, made together -> weights.safetensors, run.json,
-/// checkpoints.safetensors. @param done called for each run, in any order
-void make_runs(Workspace& workspace, std::span<const Cell* const> cells, std::span<Publication> out,
-               Progress& progress);
+/// checkpoints.safetensors, tensors.safetensors. @return what each run tells of its time
+std::vector<Seconds> make_runs(Workspace& workspace, std::span<const Cell* const> cells,
+                               std::span<Publication> out, Progress& progress);
 
 /// One run's part of the scores -> scores.safetensors.
 void make_run_scores(Workspace& workspace, const Cell& cell, Publication& out, Progress& progress);

@@ -135,8 +135,9 @@ class CellMaker {
         publications.push_back(
             workspace_.store().begin(cell(index).key, description_of(workspace_, cell(index))));
       }
+      std::vector<Seconds> parts(cells.size());
       if (cells.front()->kind == "run") {
-        make_runs(workspace_, cells, publications, link_);
+        parts = make_runs(workspace_, cells, publications, link_);
       } else {
         const StageFunction stage = find_stage(cells.front()->kind);
         MODELDIFF_CHECK(stage, cells.front()->kind);
@@ -148,6 +149,7 @@ class CellMaker {
       for (std::size_t i = 0; i < indices.size(); ++i) {
         link_.answer({{"done", indices[i]},
                       {"seconds", seconds},
+                      {"parts", parts[i]},
                       {"outcome", outcome_name(published[i].outcome)}});
       }
     } catch (const Interrupted&) {

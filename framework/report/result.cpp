@@ -9,6 +9,8 @@
 #include <optional>
 #include <thread>
 
+#include "report/measured_seconds.h"
+
 namespace modeldiff {
 namespace {
 
@@ -94,6 +96,7 @@ bool stands_in_result(const std::string& kind) {
 Json collect_result(const Plan& plan, const Store& store, const std::vector<MissingCell>& missing,
                     const std::vector<Expectation>& expectations) {
   const Collector collect(plan, store);
+  MeasuredSeconds seconds(store);
   Json result{{"experiment", plan.experiment},
               {"question", plan.description.at("question")},
               {"description", plan.description},
@@ -112,7 +115,7 @@ Json collect_result(const Plan& plan, const Store& store, const std::vector<Miss
   if (Json verify = collect.file("verification", "verification.json"); !verify.is_null())
     result["verify"] = std::move(verify);
   collect.each("evaluation", [&](const Cell& cell) {
-    Json evaluation = collect.file(cell, "evaluation.json");
+    const Json evaluation = seconds.filled(collect.file(cell, "evaluation.json"));
     if (evaluation.is_null()) return;
     Json entry = evaluation.at("values");
     entry["artifact"] = evaluation.at("artifact");

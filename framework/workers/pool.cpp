@@ -238,7 +238,8 @@ void WorkerPool::handle(Worker& worker, const Json& message) {
     result_.nondeterministic += message.value("outcome", "") == "nondeterminism";
     ++result_.done;
     settle(cell);
-    on_event_({PoolEvent::Kind::done, cell, 1, seconds, message.value("outcome", "")});
+    on_event_({PoolEvent::Kind::done, cell, 1, seconds, message.value("outcome", ""),
+               message.value("parts", Json::object())});
   } else if (message.contains("failed")) {
     fail({cell, message.value("kind", "internal"), message.value("message", ""),
           message.value("path", ""), attempts_[cell] + 1});

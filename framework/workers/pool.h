@@ -54,6 +54,8 @@ struct PoolEvent {
   double share = 0;
   double seconds = 0;
   std::string text;
+  /// Of a cell that is done: seconds of parts of the work, by name.
+  Json parts = Json::object();
 };
 
 struct PoolResult {

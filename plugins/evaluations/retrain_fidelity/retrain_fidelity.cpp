@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 #include <map>
 #include <optional>
 #include <string>
@@ -11,6 +12,7 @@
 
 #include "analysis/scorecard.h"
 #include "analysis/statistics.h"
+#include "exhibits.h"
 #include "modeldiff/core/random.h"
 #include "modeldiff/evaluation.h"
 #include "modeldiff/plugin.h"
@@ -86,8 +88,9 @@ bool same_space(const RunSet& a, const RunSet& b) {
       [](const auto& x, const auto& y) { return x.name == y.name && x.shape == y.shape; });
 }
 
-/// What is told of an algorithm, one value a run.
-using Measures = std::map<std::string, std::vector<double>>;
+using retrain_fidelity::AllMeasures;
+using retrain_fidelity::Measures;
+using retrain_fidelity::StreamErrors;
 
 Json summary_of(const std::vector<double>& values, double confidence) {
   Json out{{"estimate", mean(values)},
@@ -110,17 +113,18 @@ class RetrainFidelity final : public Evaluation {
   explicit RetrainFidelity(RetrainFidelityParams params) : params_(std::move(params)) {}
 
   EvaluationResult evaluate(const EvaluationRequest& request) const override {
-    std::map<std::string, Measures> measures;
+    AllMeasures measures;
+    StreamErrors streams;
     for (std::int64_t run = 0; run < params_.runs; ++run) {
       request.progress.check_stop();
       measure_run(request, static_cast<std::size_t>(run), measures);
+      measure_stream(request, static_cast<std::size_t>(run), streams);
     }
-    return told(request, measures);
+    return told(request, measures, streams);
   }
 
  private:
-  void measure_run(const EvaluationRequest& request, std::size_t run,
-                   std::map<std::string, Measures>& measures) const {
+  void measure_run(const EvaluationRequest& request, std::size_t run, AllMeasures& measures) const {
     const TensorMap left = request.runs.at(params_.truth.name).tensors(run);
     const std::optional<Membership> membership = membership_of(request, left);
     std::map<std::string, Model> models;
@@ -147,8 +151,11 @@ class RetrainFidelity final : public Evaluation {
                              .to(at::kDouble)
                              .mean()
                              .item<double>());
-        add("total_variation",
+        add("prediction_distance",
             0.5 * (model.probabilities - truth.probabilities).abs().sum(1).mean().item<double>());
+      } else {
+        add("prediction_distance",
+            std::sqrt((model.probabilities - truth.probabilities).square().mean().item<double>()));
       }
       if (membership) {
         add("forgotten_loss", model.forgotten_loss.mean().item<double>());
@@ -195,20 +202,51 @@ class RetrainFidelity final : public Evaluation {
       if (value.is_number()) out[name].push_back(value.get<double>());
   }
 
-  EvaluationResult told(const EvaluationRequest& request,
-                        const std::map<std::string, Measures>& measures) const {
+  /// The error after each request, where the runs answered one after the other.
+  void measure_stream(const EvaluationRequest& request, std::size_t run,
+                      StreamErrors& errors) const {
+    const auto weights_of = [&](const RunSet& runs) {
+      const TensorMap left = runs.tensors(run);
+      const auto found = left.find("stream.weights");
+      return found == left.end() ? at::Tensor() : found->second.to(at::kDouble);
+    };
+    const RunSet& truth_runs = request.runs.at(params_.truth.name);
+    const at::Tensor truth = weights_of(truth_runs);
+    if (!truth.defined()) return;
+    const at::Tensor before =
+        request.runs.at(params_.before.name).weights(run).parameters.to(at::kDouble);
+    const at::Tensor moved = (before - truth).norm(2, 1);
+    for (const auto& [name, runs] : request.runs) {
+      if (name == params_.truth.name || !same_space(runs, truth_runs)) continue;
+      const at::Tensor weights = weights_of(runs);
+      if (!weights.defined() || weights.sizes() != truth.sizes()) continue;
+      const at::Tensor shares = ((weights - truth).norm(2, 1) / moved).contiguous();
+      std::vector<double>& out = errors[name];
+      out.resize(static_cast<std::size_t>(shares.numel()));
+      for (std::size_t i = 0; i < out.size(); ++i)
+        out[i] += shares.const_data_ptr<double>()[i] / static_cast<double>(params_.runs);
+    }
+  }
+
+  EvaluationResult told(const EvaluationRequest& request, const AllMeasures& measures,
+                        const StreamErrors& streams) const {
     EvaluationResult out;
     const std::vector<std::pair<std::string, std::string>> columns{
         {"relative_distance", "distance / moved"},
         {"score", request.facts.task == Task::classification ? "test accuracy" : "test RMSE"},
         {"agreement", "agreement"},
-        {"total_variation", "total variation"},
+        {"prediction_distance", request.facts.task == Task::classification
+                                    ? "total variation"
+                                    : "root mean squared difference"},
         {"membership_auc", "membership AUC"},
         {"exact_steps", "exact steps"},
         {"fallbacks", "fall-backs"},
         {"work_share", "gradients, share of retraining"}};
     Json names{"algorithm"}, rows = Json::array();
     for (const auto& [key, title] : columns) names.push_back(title);
+    for (const char* title : {"seconds", "times faster", "... with loading the trajectory"})
+      names.push_back(title);
+    const RunSet& truth = request.runs.at(params_.truth.name);
     std::vector<std::string> sentences, scores;
     for (const auto& [name, values] : measures) {
       Json row{name};
@@ -218,6 +256,12 @@ class RetrainFidelity final : public Evaluation {
         const auto at = values.find(key);
         row.push_back(at == values.end() ? Json(nullptr) : Json(mean(at->second)));
       }
+      const Json times = retrain_fidelity::times_of(request.runs.at(name), truth);
+      out.values[name].update(times);
+      for (const char* key : {"seconds", "times_faster", "times_faster_with_loading"})
+        row.push_back(name == params_.before.name ? Json(nullptr) : times.at(key));
+      if (const auto stream = streams.find(name); stream != streams.end())
+        out.values[name]["stream_error"] = stream->second;
       rows.push_back(row);
       if (name == params_.before.name || name == params_.truth.name) continue;
       if (const auto distance = values.find("relative_distance"); distance != values.end())
@@ -233,26 +277,13 @@ class RetrainFidelity final : public Evaluation {
         fmt::join(sentences.empty() ? scores : sentences, ", "));
     out.exhibits.push_back(
         {"table", "Retrained and rapidly retrained models", {{"columns", names}, {"rows", rows}}});
-    if (Json content = work_against_distance(measures); !content.at("x").empty())
-      out.exhibits.push_back({"scatter", "Fidelity against work", std::move(content)});
+    const auto append = [&](std::vector<Exhibit> more) {
+      std::move(more.begin(), more.end(), std::back_inserter(out.exhibits));
+    };
+    append(retrain_fidelity::fidelity_against_work(measures));
+    append({retrain_fidelity::fidelity_against_time(measures, request.runs, params_.before.name)});
+    append(retrain_fidelity::stream_errors(streams));
     return out;
-  }
-
-  static Json work_against_distance(const std::map<std::string, Measures>& measures) {
-    Json x = Json::array(), y = Json::array(), labels = Json::array();
-    for (const auto& [name, values] : measures) {
-      const auto work = values.find("work_share"), distance = values.find("relative_distance");
-      if (work == values.end() || distance == values.end() || !(mean(distance->second) > 0))
-        continue;
-      x.push_back(mean(work->second));
-      y.push_back(std::log10(mean(distance->second)));
-      labels.push_back(name);
-    }
-    return {{"x", x},
-            {"y", y},
-            {"labels", labels},
-            {"x_label", "gradients computed, share of retraining"},
-            {"y_label", "log10 of (distance to the retrained weights / moved)"}};
   }
 
   RetrainFidelityParams params_;

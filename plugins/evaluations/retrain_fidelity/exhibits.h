@@ -1,0 +1,32 @@
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "modeldiff/evaluation.h"
+
+/// What the report shows of retrained and rapidly retrained models.
+namespace modeldiff::retrain_fidelity {
+
+/// What is told of an algorithm, one value a run.
+using Measures = std::map<std::string, std::vector<double>>;
+/// By algorithm.
+using AllMeasures = std::map<std::string, Measures>;
+/// By algorithm, the distance to the retrained weights after each request of a stream, as a share
+/// of how far retraining moved them; mean over runs.
+using StreamErrors = std::map<std::string, std::vector<double>>;
+
+/// Where the report puts the seconds of an algorithm's runs and how often faster than the truth it
+/// was: a JSON object of values that it fills in (see docs/plugins.md).
+Json times_of(const RunSet& runs, const RunSet& truth);
+
+/// Every algorithm against its share of retraining's gradients; nothing where none tells it.
+std::vector<Exhibit> fidelity_against_work(const AllMeasures& measures);
+/// Every algorithm but `before` against its seconds, by how far its predictions are from the
+/// retrained model's.
+Exhibit fidelity_against_time(const AllMeasures& measures,
+                              const std::map<std::string, RunSet>& runs, const std::string& before);
+std::vector<Exhibit> stream_errors(const StreamErrors& errors);
+
+}  // namespace modeldiff::retrain_fidelity
