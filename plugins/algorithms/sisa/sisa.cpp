@@ -108,6 +108,14 @@ ShardPlan read_plan(const InputRun& run, const Examples& train) {
   return out;
 }
 
+/// Losses of an ensemble [k]: cross-entropy in nats, or half the squared error.
+at::Tensor losses_of(const InputRun& run, const Examples& examples) {
+  const at::Tensor outputs = run.predictor.outputs(run.weights, examples.inputs);
+  if (examples.targets.scalar_type() == at::kLong)
+    return at::cross_entropy_loss(outputs, examples.targets, {}, at::Reduction::None);
+  return 0.5 * (outputs - examples.targets.reshape_as(outputs)).square().sum(1);
+}
+
 // ---- one run ----
 
 /// What is trained, and from where.
@@ -277,8 +285,11 @@ class Sisa final : public LearningAlgorithm {
     const InputRun& before = request.inputs[r].at(params_.from->name).front();
     Assignment out;
     out.plan = read_plan(before, request.train);
+    const RowLosses losses = [&](const Rows& rows) {
+      return losses_of(before, request.train.select(at::tensor(rows, at::kLong)));
+    };
     out.change = draw_change(params_.change, request.facts, request.train, out.plan.rows,
-                             request.runs[r].index);
+                             request.runs[r].index, losses);
     out.plan.rows = changed(out.plan.rows, out.change);
     out.kept = before.tensors.at("sisa.checkpoints");
     return out;

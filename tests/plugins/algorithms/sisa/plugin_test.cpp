@@ -152,6 +152,21 @@ TEST_CASE("a deletion can be followed by another, and rows can come back") {
   CHECK(again.weights.parameters.equal(before.weights.parameters));
 }
 
+TEST_CASE("rows can be chosen by the loss of the ensemble") {
+  const Data data;
+  const TrainedRun before = trained(whole(), data, {5, {}, "whole"});
+  const InputRuns inputs = as_input(whole(), data, before);
+  SisaParams worst = changed();
+  worst.change.remove->by = RowsBy::loss;
+  const at::Tensor removed =
+      trained(worst, data, {9, {}, "changed"}, inputs).tensors.at("change.removed");
+  const InputRun& run = inputs.at("whole").front();
+  const at::Tensor losses =
+      at::cross_entropy_loss(run.predictor.outputs(run.weights, data.train.inputs),
+                             data.train.targets, {}, at::Reduction::None);
+  CHECK(removed.to(at::kLong).equal(std::get<0>(std::get<1>(losses.topk(5)).sort())));
+}
+
 TEST_CASE("deleting nothing makes no step and leaves the weights") {
   const Data data;
   const TrainedRun before = trained(whole(), data, {5, {}, "whole"});
