@@ -44,6 +44,14 @@ class InterruptGuard {
   struct sigaction interrupt_before_{}, terminate_before_{};
 };
 
+/// Runs of an algorithm that share work say how many by the parameter `at_once`.
+std::size_t together(const Plan& plan, const Cell& cell) {
+  const Json& config = plan.configs[cell.config];
+  if (cell.kind != "run" || !config.is_object()) return 1;
+  const Json at_once = config.value("at_once", Json(1));
+  return at_once.is_number_integer() ? at_once.get<std::size_t>() : 1;
+}
+
 /// Cells that are alike cost about the same and are handed out together.
 std::vector<PoolCell> pool_cells(const Plan& plan, const std::vector<bool>& done) {
   std::map<std::string, std::size_t> groups;
@@ -52,8 +60,8 @@ std::vector<PoolCell> pool_cells(const Plan& plan, const std::vector<bool>& done
     const Cell& cell = plan.cells[i];
     const std::string group = fmt::format("{}/{}/{}", cell.kind, cell.config,
                                           cell.own.value("checkpoints", Json()).dump());
-    cells.push_back(
-        {plan.needs(i), groups.try_emplace(group, groups.size()).first->second, done[i]});
+    cells.push_back({plan.needs(i), groups.try_emplace(group, groups.size()).first->second, done[i],
+                     together(plan, cell)});
   }
   return cells;
 }

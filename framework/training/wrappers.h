@@ -1,6 +1,10 @@
 #pragma once
 
+#include <ATen/ATen.h>
+
 #include <cstdint>
+#include <string>
+#include <vector>
 
 #include "modeldiff/dataset.h"
 #include "modeldiff/dataset_params.h"
@@ -21,5 +25,16 @@ Dataset apply_wrappers(Dataset data, const DatasetParams& params, std::uint64_t 
 /// already.
 inline constexpr const char* kKeptLabel = "kept";
 inline constexpr const char* kRelabelledFrom = "relabelled from ";
+
+/// [n] bool, the examples whose label `relabel` made wrong; undefined where it did not touch the
+/// data.
+inline at::Tensor relabelled_rows(const DataFacts& facts, const Examples& examples) {
+  std::vector<std::int64_t> groups;
+  for (std::size_t g = 0; g < facts.groups.size(); ++g) {
+    if (facts.groups[g].find(kRelabelledFrom) != std::string::npos)
+      groups.push_back(static_cast<std::int64_t>(g));
+  }
+  return groups.empty() ? at::Tensor() : at::isin(examples.groups, at::tensor(groups, at::kLong));
+}
 
 }  // namespace modeldiff

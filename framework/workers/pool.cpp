@@ -137,7 +137,8 @@ std::vector<std::size_t> WorkerPool::take_batch() {
   // Never more than a fair share, so that no worker waits for another's batch.
   const std::size_t share = (alike + static_cast<std::size_t>(options_.workers) - 1) /
                             static_cast<std::size_t>(options_.workers);
-  const std::size_t size = std::max<std::size_t>(1, std::min(wanted, share));
+  const std::size_t together = cells_[*ready_.begin()].together;
+  const std::size_t size = std::max<std::size_t>(1, std::min(std::max(wanted, together), share));
 
   std::vector<std::size_t> batch;
   for (auto at = ready_.begin(); at != ready_.end() && batch.size() < size;) {

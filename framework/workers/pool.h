@@ -23,6 +23,8 @@ struct PoolCell {
   /// Cells of one group are alike and cost about the same: they are handed out several at a time.
   std::size_t group = 0;
   bool done = false;
+  /// So many of its group are best handed out together, however long they take.
+  std::size_t together = 1;
 };
 
 struct PoolOptions {

@@ -7,6 +7,8 @@
 #include <array>
 #include <cmath>
 #include <limits>
+#include <memory>
+#include <mutex>
 #include <utility>
 #include <vector>
 
@@ -31,6 +33,8 @@ constexpr std::int64_t kLeastPartRows = 512;
 constexpr std::int64_t kLaneTileRows = 64;
 constexpr std::int64_t kStripTiles = 8;
 constexpr std::int64_t kLaneGroups = 8;
+/// 6 bytes each in float32.
+constexpr std::int64_t kMostSortedEntries = 40'000'000;
 /// Rows of which the factors of a Kronecker product are made.
 constexpr std::size_t kInputMomentRows = 4096;
 constexpr std::size_t kOutputHessianRows = 1024;
@@ -75,15 +79,15 @@ struct LinearData {
 
 /// The numbers of a tile of rows, by column.
 template <typename S>
-class ColumnSorter {
+class SortedTile {
  public:
-  explicit ColumnSorter(std::int64_t columns) : counts_(columns) {}
-
-  void sort(const SparseRows& x, const std::array<S, 256>& table, RowSpan tile) {
+  /// @param counts [columns], all 0 before and after
+  void sort(const SparseRows& x, const std::array<S, 256>& table, RowSpan tile,
+            std::vector<std::int32_t>& counts) {
     if (x.wide) {
-      sort_columns<std::uint32_t>(x, table, tile);
+      sort_columns<std::uint32_t>(x, table, tile, counts);
     } else {
-      sort_columns<std::uint16_t>(x, table, tile);
+      sort_columns<std::uint16_t>(x, table, tile, counts);
     }
   }
 
@@ -94,46 +98,47 @@ class ColumnSorter {
 
  private:
   template <typename Column>
-  void sort_columns(const SparseRows& x, const std::array<S, 256>& table, RowSpan tile) {
+  void sort_columns(const SparseRows& x, const std::array<S, 256>& table, RowSpan tile,
+                    std::vector<std::int32_t>& counts) {
     const auto* columns = static_cast<const Column*>(x.columns);
     columns_.clear();
     for (const std::int32_t row : tile) {
       for (std::int64_t i = x.offsets[row]; i < x.offsets[row + 1]; ++i)
-        if (counts_[columns[i]]++ == 0) columns_.push_back(static_cast<std::int32_t>(columns[i]));
+        if (counts[columns[i]]++ == 0) columns_.push_back(static_cast<std::int32_t>(columns[i]));
     }
     std::sort(columns_.begin(), columns_.end());
     starts_.assign(1, 0);
     for (const std::int32_t column : columns_) {
       const std::int32_t begin = starts_.back();
-      starts_.push_back(begin + counts_[column]);
-      counts_[column] = begin;
+      starts_.push_back(begin + counts[column]);
+      counts[column] = begin;
     }
     rows_.resize(starts_.back());
     values_.resize(starts_.back());
     if (x.bytes) {
       const auto* bytes = static_cast<const std::uint8_t*>(x.numbers);
-      place(x, columns, tile, [&](std::int64_t i) { return table[bytes[i]]; });
+      place(x, columns, tile, counts, [&](std::int64_t i) { return table[bytes[i]]; });
     } else {
       const auto* floats = static_cast<const float*>(x.numbers);
-      place(x, columns, tile, [&](std::int64_t i) { return static_cast<S>(floats[i]); });
+      place(x, columns, tile, counts, [&](std::int64_t i) { return static_cast<S>(floats[i]); });
     }
-    for (const std::int32_t column : columns_) counts_[column] = 0;
+    for (const std::int32_t column : columns_) counts[column] = 0;
   }
 
   template <typename Column, typename Number>
-  void place(const SparseRows& x, const Column* columns, RowSpan tile, const Number& number) {
+  void place(const SparseRows& x, const Column* columns, RowSpan tile,
+             std::vector<std::int32_t>& counts, const Number& number) {
     std::uint16_t* rows = rows_.data();
     S* values = values_.data();
     for (std::size_t r = 0; r < tile.size(); ++r) {
       for (std::int64_t i = x.offsets[tile[r]]; i < x.offsets[tile[r] + 1]; ++i) {
-        const std::int32_t at = counts_[columns[i]]++;
+        const std::int32_t at = counts[columns[i]]++;
         rows[at] = static_cast<std::uint16_t>(r);
         values[at] = number(i);
       }
     }
   }
 
-  std::vector<std::int32_t> counts_;  // by column; 0 between calls
   std::vector<std::int32_t> columns_, starts_;
   std::vector<std::uint16_t> rows_;
   std::vector<S> values_;
@@ -332,14 +337,12 @@ class LinearObjective final : public Objective {
     const auto count = static_cast<std::int64_t>(rows.size());
     at::Tensor x = at::zeros({count, c}, at::kFloat);
     float* values = x.mutable_data_ptr<float>();
-    ColumnSorter<S> columns(d);
-    for (std::int64_t begin = 0; begin < count; begin += kLaneTileRows) {
-      columns.sort(data_->matrix.view(), table_,
-                   rows.subspan(begin, std::min(kLaneTileRows, count - begin)));
-      const TileColumns<S> tile = columns.view();
+    for (const SortedTile<S>& sorted : sort(rows)) {
+      const TileColumns<S> tile = sorted.view();
       for (std::int64_t i = 0; i < tile.count; ++i)
         for (std::int32_t e = tile.starts[i]; e < tile.starts[i + 1]; ++e)
-          values[(begin + tile.rows[e]) * c + tile.columns[i]] = static_cast<float>(tile.values[e]);
+          values[tile.rows[e] * c + tile.columns[i]] = static_cast<float>(tile.values[e]);
+      values += std::min(kLaneTileRows, count) * c;
     }
     if (data_->normalised) {
       at::Tensor own = x.narrow(1, 0, d);
@@ -385,10 +388,11 @@ class LinearObjective final : public Objective {
     const LaneBlocks changes = pack_lanes(v);
     const auto count = static_cast<std::int64_t>(rows.size());
     const std::int64_t parts = std::clamp<std::int64_t>(count / kLeastPartRows, 1, kMostParts);
+    const auto sorted = sorted_of(rows, parts);
     std::vector<LanePart> part(parts);
     in_parallel(parts, [&](std::int64_t p) {
-      const std::int64_t begin = count * p / parts, end = count * (p + 1) / parts;
-      part[p] = lane_part(block, changes, rows.subspan(begin, end - begin));
+      const RowSpan some = part_of(rows, p, parts);
+      part[p] = lane_part(block, changes, some, sorted ? sorted->tiles[p] : sort(some));
     });
     const std::int64_t d = data_->columns(), k = data_->outputs, lanes = kernels<S>().lanes;
     std::vector<double> sums(d * kSparseBlock);
@@ -409,27 +413,71 @@ class LinearObjective final : public Objective {
     }
   }
 
-  LanePart lane_part(const Block& block, const LaneBlocks& changes, RowSpan rows) const {
+  /// Rows that were sorted last, and those of the last call.
+  struct SortedRows {
+    std::vector<std::vector<SortedTile<S>>> tiles;  // by part
+  };
+  struct SortedCache {
+    std::mutex mutex;
+    std::vector<std::int32_t> last;
+    std::shared_ptr<const SortedRows> rows;
+  };
+
+  static RowSpan part_of(RowSpan rows, std::int64_t part, std::int64_t parts) {
+    const auto count = static_cast<std::int64_t>(rows.size());
+    const std::int64_t begin = count * part / parts;
+    return rows.subspan(begin, count * (part + 1) / parts - begin);
+  }
+
+  std::vector<SortedTile<S>> sort(RowSpan rows) const {
+    std::vector<SortedTile<S>> out;
+    std::vector<std::int32_t> counts(data_->columns());
+    for (std::size_t begin = 0; begin < rows.size(); begin += kLaneTileRows) {
+      const std::size_t size = std::min<std::size_t>(kLaneTileRows, rows.size() - begin);
+      out.emplace_back().sort(data_->matrix.view(), table_, rows.subspan(begin, size), counts);
+    }
+    return out;
+  }
+
+  /// Rows of a full batch, sorted once for all steps; nothing while the rows differ from those of
+  /// the last call, and where they would take too much memory.
+  std::shared_ptr<const SortedRows> sorted_of(RowSpan rows, std::int64_t parts) const {
+    const std::lock_guard lock(sorted_->mutex);
+    const bool same =
+        std::equal(rows.begin(), rows.end(), sorted_->last.begin(), sorted_->last.end());
+    if (!same) {
+      sorted_->last.assign(rows.begin(), rows.end());
+      sorted_->rows.reset();
+      return nullptr;
+    }
+    if (sorted_->rows) return sorted_->rows;
+    const SparseRows x = data_->matrix.view();
+    std::int64_t entries = 0;
+    for (const std::int32_t row : rows) entries += x.offsets[row + 1] - x.offsets[row];
+    if (entries > kMostSortedEntries) return nullptr;
+    auto made = std::make_shared<SortedRows>();
+    made->tiles.resize(parts);
+    in_parallel(parts, [&](std::int64_t p) { made->tiles[p] = sort(part_of(rows, p, parts)); });
+    sorted_->rows = made;
+    return made;
+  }
+
+  LanePart lane_part(const Block& block, const LaneBlocks& changes, RowSpan rows,
+                     const std::vector<SortedTile<S>>& tiles) const {
     LanePart out{AlignedVector<S>(changes.weights.size()),
                  std::vector<double>(changes.offsets.size())};
-    std::vector<ColumnSorter<S>> tiles(kStripTiles, ColumnSorter<S>(data_->columns()));
     AlignedVector<S> q(kStripTiles * kLaneTileRows * kSparseBlock);
     const std::int64_t of_group = data_->outputs * kernels<S>().lanes;
     const std::size_t strip_rows = kStripTiles * kLaneTileRows;
     AlignedVector<S> dz(strip_rows * of_group);
     for (std::size_t begin = 0; begin < rows.size(); begin += strip_rows) {
       const RowSpan strip = rows.subspan(begin, std::min(strip_rows, rows.size() - begin));
-      const auto tile_of = [&](std::size_t t) {
-        const std::size_t first = t * kLaneTileRows;
-        return strip.subspan(first, std::min<std::size_t>(kLaneTileRows, strip.size() - first));
-      };
+      const std::size_t first_tile = begin / kLaneTileRows;
       const std::size_t count = (strip.size() + kLaneTileRows - 1) / kLaneTileRows;
       if (labels_.defined()) {
         multiply(block, strip, q.data());
         kernels<S>().softmax(q.data(), static_cast<std::int64_t>(strip.size()), data_->outputs);
       }
-      for (std::size_t t = 0; t < count; ++t)
-        tiles[t].sort(data_->matrix.view(), table_, tile_of(t));
       for (std::size_t first = 0; first < changes.offsets.size(); first += of_group) {
         const std::size_t entries = first * data_->columns();
         // All tiles forward, then all back: the second cache holds the weights or the sums.
@@ -444,7 +492,7 @@ class LinearObjective final : public Objective {
               q.data(), dz.data(), static_cast<std::int64_t>(strip.size()), data_->outputs);
         }
         for (std::size_t t = 0; t < count; ++t) {
-          kernels<S>().multiply_transposed_lanes(tiles[t].view(),
+          kernels<S>().multiply_transposed_lanes(tiles[first_tile + t].view(),
                                                  dz.data() + t * kLaneTileRows * of_group,
                                                  data_->outputs, out.sums.data() + entries);
         }
@@ -472,6 +520,7 @@ class LinearObjective final : public Objective {
   }
 
   std::shared_ptr<const LinearData> data_;
+  std::shared_ptr<SortedCache> sorted_ = std::make_shared<SortedCache>();
   std::array<S, 256> table_;  // what a byte stands for
   at::Tensor labels_;         // [n] int32, of a classification
   at::Tensor values_;         // [n, outputs] float32, of a regression

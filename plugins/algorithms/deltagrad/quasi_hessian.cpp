@@ -59,14 +59,15 @@ void QuasiHessian::forget_before(std::int64_t step) {
 void QuasiHessian::factorise() {
   const at::Tensor s = s_.narrow(0, 0, size()), y = y_.narrow(0, 0, size());
   if (kind_ != QuasiHessianKind::compact_bfgs) {
-    // S = Q R = Q U Sigma V': of S'S the small singular values would be lost to rounding.
+    // S = Q R, R = U Sigma V': of S'S the small singular values would be lost to rounding.
     const auto [q, r] = at::linalg_qr(s.t());
     const auto [u, values, vt] = at::linalg_svd(r);
     const std::int64_t rank =
         (values > dependent_ * values[0].item<double>()).sum().item<std::int64_t>();
-    basis_ = q.matmul(u.narrow(1, 0, rank));
-    const at::Tensor combinations = vt.narrow(0, 0, rank).t() / values.narrow(0, 0, rank);
-    images_ = y.t().matmul(combinations);
+    basis_ = q;
+    const at::Tensor kept = u.narrow(1, 0, rank).t();
+    within_ = kept.t().matmul(kept);
+    combine_ = (vt.narrow(0, 0, rank).t() / values.narrow(0, 0, rank)).matmul(kept);
     return;
   }
   const at::Tensor products = s.matmul(y.t());  // A = S'Y
@@ -81,9 +82,10 @@ at::Tensor QuasiHessian::times(const at::Tensor& v) const {
 }
 
 at::Tensor QuasiHessian::multisecant(const at::Tensor& v) const {
-  const at::Tensor within = basis_.t().mv(v);
-  const at::Tensor beside = v - basis_.mv(within);
-  return (base_ ? base_(beside) : beside.mul(sigma_)).addmv_(images_, within);
+  const at::Tensor inside = basis_.t().mv(v);
+  const at::Tensor beside = v - basis_.mv(within_.mv(inside));
+  return (base_ ? base_(beside) : beside.mul(sigma_))
+      .addmv_(y_.narrow(0, 0, size()).t(), combine_.mv(inside));
 }
 
 at::Tensor QuasiHessian::compact(const at::Tensor& v) const {

@@ -52,8 +52,9 @@ class QuasiHessian {
   at::Tensor s_, y_;
   double sigma_ = 0;
   std::function<at::Tensor(const at::Tensor&)> base_;
-  /// multisecant: an orthonormal basis of the span of S, and what H makes of it, [p, rank] both.
-  at::Tensor basis_, images_;
+  /// multisecant: S = Q R; `within` [m, m] projects on what is kept of the span of S, in the basis
+  /// Q, and `combine` [m, m] is the pseudo-inverse of R.
+  at::Tensor basis_, within_, combine_;
   /// compact_bfgs: LU of the middle matrix and its pivots.
   at::Tensor lu_, pivots_;
 };
