@@ -9,6 +9,7 @@
 
 #include "modeldiff/core/error.h"
 #include "modeldiff/core/random.h"
+#include "modeldiff/sparse_table.h"
 
 namespace modeldiff {
 namespace {
@@ -111,12 +112,36 @@ struct Reference {
   }
 };
 
+TEST_CASE("a sparse table gives the bits of the dense one, with few columns and with many") {
+  for (const std::int64_t columns : {kColumns, std::int64_t{70'000}}) {
+    CAPTURE(columns);
+    const at::Tensor dense =
+        at::constant_pad_nd(drawn({kRows, kColumns}, 3).clamp_min(0), {columns - kColumns, 0});
+    const at::Tensor entries = dense.nonzero().to(at::kInt);
+    const at::Tensor offsets =
+        at::cat({at::zeros({1}, at::kInt), dense.ne(0).sum(1).cumsum(0).to(at::kInt)});
+    const at::Tensor sparse = sparse_table(offsets, entries.select(1, 1).contiguous(),
+                                           dense.masked_select(dense.ne(0)), columns);
+    const at::Tensor labels = drawn_labels(3), w = drawn({3 * columns + 3}, 4).to(at::kDouble);
+    for (const Precision precision : {Precision::float32, Precision::float64}) {
+      const auto expected = make_linear_objective(dense, labels, 3, true, {}, precision),
+                 found = make_linear_objective(sparse, labels, 3, true, {}, precision);
+      at::Tensor a = at::empty_like(w), b = at::empty_like(w);
+      CHECK(expected->gradient_sum(w, every(1), a) == found->gradient_sum(w, every(1), b));
+      CHECK(at::equal(a, b));
+      expected->difference_sum(w, 0.1 * w, every(7), a);
+      found->difference_sum(w, 0.1 * w, every(7), b);
+      CHECK(at::equal(a, b));
+    }
+  }
+}
+
 TEST_CASE("a linear objective has the sum of the losses and its gradient") {
   for (const Case& some : cases()) {
     CAPTURE(some.name);
     const Reference reference(some);
     const at::Tensor w = reference.weights(5);
-    for (const std::int32_t step : {1, 7}) {
+    for (const std::int32_t step : {1, 7, 100}) {
       const std::vector<std::int32_t> rows = every(step);
       const at::Tensor expected = reference.gradient(w, rows);
       const double loss = reference.losses(w, rows).sum().item<double>();

@@ -28,6 +28,9 @@ constexpr std::int64_t kTileRows = 32;
 constexpr std::int64_t kMostParts = 16;
 constexpr std::int64_t kLeastPartRows = 512;
 
+/// So many rows are summed without packing the weights.
+constexpr std::size_t kFewRows = 16;
+
 /// Many changes at once: rows of a tile, whose outputs stay in the first cache, tiles of a strip,
 /// which are sorted by column once for all of them, and vectors of changes of one pass.
 constexpr std::int64_t kLaneTileRows = 64;
@@ -164,6 +167,7 @@ class LinearObjective final : public Objective {
   bool keeps_small_differences() const override { return true; }
 
   double gradient_sum(const at::Tensor& w, RowSpan rows, at::Tensor& out) const override {
+    if (rows.size() <= kFewRows) return few_gradients(w, rows, out);
     const Block block = pack(w);
     return sum_over(rows, out, [&](RowSpan tile, S* z, S*) {
       multiply(block, tile, z);
@@ -229,6 +233,73 @@ class LinearObjective final : public Objective {
   }
 
  private:
+  /// The gradient of so few rows that the weights are not worth packing, in float64.
+  double few_gradients(const at::Tensor& w, RowSpan rows, at::Tensor& out) const {
+    const std::int64_t d = data_->columns(), k = data_->outputs;
+    const double* from = w.const_data_ptr<double>();
+    double* to = out.zero_().template mutable_data_ptr<double>();
+    std::vector<std::pair<std::int64_t, double>> x;
+    double loss = 0;
+    for (const std::int32_t row : rows) {
+      read_row(row, x);
+      std::array<double, kSparseBlock> z{};
+      for (std::int64_t o = 0; o < k; ++o) {
+        z[o] = data_->bias ? from[k * d + o] : 0;
+        for (const auto& [column, value] : x) z[o] += from[o * d + column] * value;
+      }
+      loss += residuals_of(row, z);
+      for (std::int64_t o = 0; o < k; ++o) {
+        for (const auto& [column, value] : x) to[o * d + column] += z[o] * value;
+        if (data_->bias) to[k * d + o] += z[o];
+      }
+    }
+    return loss;
+  }
+
+  /// x <- the inputs of a row that are not zero, as the weights see them.
+  void read_row(std::int32_t row, std::vector<std::pair<std::int64_t, double>>& x) const {
+    const SparseRows rows = data_->matrix.view();
+    x.clear();
+    if (data_->normalised) {
+      for (std::int64_t c = 0; c < data_->columns(); ++c)
+        x.emplace_back(c, -data_->mean[c] * data_->inverse[c]);
+    }
+    for (std::int64_t i = rows.offsets[row]; i < rows.offsets[row + 1]; ++i) {
+      const std::int64_t column = rows.wide ? static_cast<const std::uint32_t*>(rows.columns)[i]
+                                            : static_cast<const std::uint16_t*>(rows.columns)[i];
+      const double value =
+          rows.bytes
+              ? static_cast<double>(table_[static_cast<const std::uint8_t*>(rows.numbers)[i]])
+              : static_cast<double>(static_cast<const float*>(rows.numbers)[i]);
+      if (data_->normalised) {
+        x[column].second += value * data_->inverse[column];
+      } else {
+        x.emplace_back(column, value);
+      }
+    }
+  }
+
+  /// z <- the gradient of a row's loss by the outputs. @return the loss
+  double residuals_of(std::int32_t row, std::array<double, kSparseBlock>& z) const {
+    const std::int64_t k = data_->outputs;
+    double loss = 0;
+    if (labels_.defined()) {
+      const std::int32_t label = labels_.const_data_ptr<std::int32_t>()[row];
+      const double largest = *std::max_element(z.begin(), z.begin() + k), own = z[label];
+      double sum = 0;
+      for (std::int64_t o = 0; o < k; ++o) sum += z[o] = std::exp(z[o] - largest);
+      for (std::int64_t o = 0; o < k; ++o) z[o] /= sum;
+      z[label] -= 1;
+      return largest - own + std::log(sum);
+    }
+    const float* values = values_.const_data_ptr<float>() + row * k;
+    for (std::int64_t o = 0; o < k; ++o) {
+      z[o] -= static_cast<double>(values[o]);
+      loss += 0.5 * z[o] * z[o];
+    }
+    return loss;
+  }
+
   /// Weights of the inputs as they are stored, and what is added to each row's outputs.
   struct Block {
     AlignedVector<S> weights;  // [columns, kSparseBlock]
