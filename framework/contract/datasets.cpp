@@ -63,7 +63,8 @@ TEST_SUITE("datasets") {
       CHECK((facts.input_shape.size() == 1 || facts.images()));
       const bool bytes = part.inputs.scalar_type() == at::kByte;
       CHECK(((bytes && facts.images()) || part.inputs.scalar_type() == at::kFloat));
-      CHECK(is_finite(part.floats()));
+      CHECK((part.inputs.layout() == at::kSparseCsr) == facts.sparse);
+      CHECK(is_finite(part.floats(0, part.size())));
       if (facts.images()) {
         CHECK(part.floats().min().item<float>() >= 0);
         CHECK(part.floats().max().item<float>() <= 1);
@@ -111,6 +112,7 @@ TEST_SUITE("datasets") {
              facts.class_names.size() == static_cast<std::size_t>(facts.outputs)));
       CHECK((facts.mean.empty() || facts.mean.size() == channels));
       CHECK(facts.deviation.size() == facts.mean.size());
+      CHECK((facts.mean.empty() || !facts.sparse));
       CHECK(std::all_of(facts.deviation.begin(), facts.deviation.end(),
                         [](float d) { return d > 0; }));
       if (facts.images()) CHECK(facts.fill.size() == channels);

@@ -7,6 +7,7 @@
 #include "modeldiff/core/random.h"
 #include "modeldiff/layers.h"
 #include "modeldiff/region.h"
+#include "modeldiff/sparse_table.h"
 
 namespace modeldiff::contract {
 namespace {
@@ -83,8 +84,11 @@ double relative_distance(const at::Tensor& a, const at::Tensor& b) {
 bool same_bytes(const at::Tensor& a, const at::Tensor& b) {
   if (!a.defined() || !b.defined()) return a.defined() == b.defined();
   if (a.sizes() != b.sizes() || a.scalar_type() != b.scalar_type()) return false;
-  const at::Tensor x = a.contiguous(), y = b.contiguous();
-  return x.numel() == 0 || std::memcmp(x.const_data_ptr(), y.const_data_ptr(), x.nbytes()) == 0;
+  const std::vector<at::Tensor> x = stored_parts(a), y = stored_parts(b);
+  return std::equal(x.begin(), x.end(), y.begin(), y.end(), [](const auto& p, const auto& q) {
+    return p.nbytes() == q.nbytes() &&
+           (p.numel() == 0 || std::memcmp(p.const_data_ptr(), q.const_data_ptr(), p.nbytes()) == 0);
+  });
 }
 
 bool same_bytes(const TensorMap& a, const TensorMap& b) {

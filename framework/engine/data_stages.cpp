@@ -10,17 +10,51 @@
 #include "engine/stages.h"
 #include "modeldiff/attributor.h"
 #include "modeldiff/core/random.h"
+#include "modeldiff/sparse_table.h"
 #include "training/wrappers.h"
 
 namespace modeldiff {
 namespace {
 
 void add_part(TensorMap& tensors, const std::string& part, const Examples& examples) {
-  tensors.emplace(part + ".inputs", examples.inputs);
+  const std::vector<at::Tensor> inputs = stored_parts(examples.inputs);
+  if (inputs.size() == 1) {
+    tensors.emplace(part + ".inputs", inputs.front());
+  } else {
+    tensors.emplace(part + ".inputs.offsets", inputs[0]);
+    tensors.emplace(part + ".inputs.columns", inputs[1]);
+    tensors.emplace(part + ".inputs.values", inputs[2]);
+  }
   tensors.emplace(part + ".targets", examples.targets);
   if (examples.groups.defined()) tensors.emplace(part + ".groups", examples.groups);
   if (examples.planted.defined()) tensors.emplace(part + ".planted", examples.planted);
 }
+
+/// The bytes of each row, for comparison.
+class RowBytes {
+ public:
+  explicit RowBytes(const at::Tensor& inputs) : parts_(stored_parts(inputs)) {}
+
+  std::string of(std::int64_t row) const {
+    if (parts_.size() == 1) {
+      const std::int64_t rows = parts_[0].size(0);
+      return slice(parts_[0], row, row + 1, parts_[0].nbytes() / static_cast<std::size_t>(rows));
+    }
+    const std::int32_t* offsets = parts_[0].const_data_ptr<std::int32_t>() + row;
+    return slice(parts_[1], offsets[0], offsets[1], sizeof(std::int32_t)) +
+           slice(parts_[2], offsets[0], offsets[1], sizeof(float));
+  }
+
+ private:
+  static std::string slice(const at::Tensor& part, std::int64_t begin, std::int64_t end,
+                           std::size_t size) {
+    const auto* data = static_cast<const char*>(part.const_data_ptr());
+    return {data + static_cast<std::size_t>(begin) * size,
+            data + static_cast<std::size_t>(end) * size};
+  }
+
+  std::vector<at::Tensor> parts_;
+};
 
 /// Rows of the test set in a random order, each content once.
 class Draw {
@@ -28,14 +62,10 @@ class Draw {
   Draw(const Examples& test, std::uint64_t seed)
       : test_(test), left_(RandomStream(seed).permutation(test.size())) {
     std::unordered_set<std::string> seen;
-    const at::Tensor inputs = test.inputs.contiguous();
-    const auto bytes =
-        static_cast<std::size_t>(inputs.nbytes() / std::max<std::int64_t>(1, test.size()));
-    const auto* data = static_cast<const char*>(inputs.const_data_ptr());
+    const RowBytes bytes(test.inputs);
     const std::size_t before = left_.size();
-    std::erase_if(left_, [&](std::int64_t row) {
-      return !seen.insert(sha256({data + static_cast<std::size_t>(row) * bytes, bytes})).second;
-    });
+    std::erase_if(left_,
+                  [&](std::int64_t row) { return !seen.insert(sha256(bytes.of(row))).second; });
     duplicates_ = static_cast<std::int64_t>(before - left_.size());
   }
 
@@ -128,10 +158,17 @@ void at_path(const std::string& path, Check&& check) {
   }
 }
 
-/// Refuses data without what a plugin's trait `data` asks for.
+/// Refuses data without what a plugin's trait `data` asks for, and sparse tables where the trait
+/// `inputs` does not name them.
 /// @throws ConfigError
 void require_data(const Json& traits, const char* noun, const std::string& name,
                   const DataFacts& facts) {
+  if (facts.sparse && traits.value("inputs", "") != "sparse") {
+    throw ConfigError(
+        "", fmt::format("{} '{}' cannot read the sparse table '{}'; load it dense (`sparse: "
+                        "false`), or choose another {}",
+                        noun, name, facts.name, noun));
+  }
   const std::string needed = traits.value("data", "");
   if (needed == "images" && !facts.images()) {
     throw ConfigError(
@@ -195,6 +232,8 @@ void make_preflight(Workspace& workspace, const Cell& cell, Publication& out, Pr
     progress.check_stop();
     at_path("algorithms." + name, [&] {
       const Dataset& own = data_of(params);
+      const auto plugin = params.at("plugin").get<std::string>();
+      require_data(workspace.traits("algorithms", plugin), "algorithm", plugin, own.facts);
       const auto algorithm = workspace.plugin<LearningAlgorithm>("algorithms", params);
       const InputRuns inputs = named_by(params);
       const Predictor predictor = algorithm->predictor(own.facts, inputs, workspace);
@@ -208,6 +247,8 @@ void make_preflight(Workspace& workspace, const Cell& cell, Publication& out, Pr
   }
   if (!config.at("attribute").empty()) {
     at_path("attribute", [&] {
+      const auto name = config.at("attribute").at("plugin").get<std::string>();
+      require_data(workspace.traits("attributors", name), "attributor", name, data.facts);
       const auto attributor = workspace.plugin<Attributor>("attributors", config.at("attribute"));
       const double bytes = attributor->memory_bytes(parameters, data.train.size(),
                                                     cell.own.at("queries").get<std::int64_t>());

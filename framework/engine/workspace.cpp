@@ -7,16 +7,21 @@
 
 #include "engine/artifacts.h"
 #include "modeldiff/core/random.h"
+#include "modeldiff/sparse_table.h"
 
 namespace modeldiff {
 namespace {
 
-Examples examples_of(const TensorMap& tensors, const std::string& part) {
+Examples examples_of(const TensorMap& tensors, const std::string& part, const DataFacts& facts) {
   const auto get = [&](const char* name) {
     const auto at = tensors.find(part + "." + name);
     return at == tensors.end() ? at::Tensor() : at->second;
   };
-  return {get("inputs"), get("targets"), get("groups"), get("planted")};
+  const at::Tensor inputs = facts.sparse
+                                ? sparse_table(get("inputs.offsets"), get("inputs.columns"),
+                                               get("inputs.values"), facts.input_shape.front())
+                                : get("inputs");
+  return {inputs, get("targets"), get("groups"), get("planted")};
 }
 
 }  // namespace
@@ -72,9 +77,9 @@ const Dataset& Workspace::dataset(const Cell& reader, const std::string& input_n
   if (!kept) {
     const Artifact artifact = open(cell);
     const TensorMap tensors = map_tensors(artifact, "data.safetensors");
-    kept = std::make_unique<Dataset>(Dataset{data_facts_from_json(artifact.json("facts.json")),
-                                             examples_of(tensors, "train"),
-                                             examples_of(tensors, "test")});
+    const DataFacts facts = data_facts_from_json(artifact.json("facts.json"));
+    kept = std::make_unique<Dataset>(
+        Dataset{facts, examples_of(tensors, "train", facts), examples_of(tensors, "test", facts)});
   }
   return *kept;
 }

@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 
 #include "modeldiff/core/hash.h"
+#include "modeldiff/sparse_table.h"
 #include "modeldiff/tensors.h"
 
 namespace modeldiff {
@@ -14,8 +15,9 @@ void add_tensor(Hasher& hasher, const char* name, const at::Tensor& tensor) {
     hasher.update("undefined\n");
     return;
   }
-  const at::Tensor plain = tensor.detach().cpu().contiguous();
-  hasher.update(shape_text(plain)).update("\n").update(plain.const_data_ptr(), plain.nbytes());
+  hasher.update(shape_text(tensor)).update("\n");
+  for (const at::Tensor& part : stored_parts(tensor.detach().cpu()))
+    hasher.update(part.const_data_ptr(), part.nbytes());
 }
 
 void add_examples(Hasher& hasher, const Examples& examples) {

@@ -14,6 +14,7 @@
 #include "config/nearest.h"
 #include "modeldiff/core/error.h"
 #include "modeldiff/core/random.h"
+#include "modeldiff/sparse_table.h"
 
 namespace modeldiff {
 namespace {
@@ -92,7 +93,7 @@ Dataset split_again(const Dataset& data, const SplitParams& params, std::uint64_
           "split", fmt::format("'{}' has {} in one part only, so the parts cannot be put together",
                                data.facts.name, what));
     }
-    return train.defined() ? at::cat({train, test}) : at::Tensor();
+    return train.defined() ? join_rows(train, test) : at::Tensor();
   };
   const Examples all{joined(&Examples::inputs, "inputs"), joined(&Examples::targets, "targets"),
                      joined(&Examples::groups, "groups"), joined(&Examples::planted, "marks")};

@@ -5,6 +5,7 @@
 
 #include <vector>
 
+#include "modeldiff/sparse_table.h"
 #include "training/content_digest.h"
 
 using namespace modeldiff;
@@ -421,4 +422,34 @@ TEST_CASE("parameters are read from a file's keys, and a mark's shape stands for
   CHECK(params.plant->mark.shape == Region::Shape::corners);
   CHECK_FALSE(params.subset.has_value());
   CHECK(DatasetParams::schema().write(params).at("plant").at("fraction") == 0.25);
+}
+
+TEST_CASE("a sparse table is split, cut and relabelled as the dense one, and has a digest") {
+  Dataset dense;
+  dense.facts.name = "table";
+  dense.facts.input_shape = {2};
+  dense.facts.outputs = kClasses;
+  Dataset sparse = dense;
+  sparse.facts.sparse = true;
+  const at::Tensor offsets = at::arange(41, at::kInt), columns = at::arange(40, at::kInt) % 2;
+  for (auto [part, own] :
+       {std::pair{&dense.train, &sparse.train}, std::pair{&dense.test, &sparse.test}}) {
+    own->inputs = sparse_table(offsets, columns, at::rand({40}), 2);
+    own->targets = part->targets = at::arange(40).remainder(kClasses);
+    part->inputs = own->floats(0, 40);
+  }
+  DatasetParams params;
+  params.split.emplace();
+  params.split->fraction = 0.5;
+  params.subset.emplace();
+  params.subset->train = 20;
+  params.relabel.emplace();
+  params.relabel->fraction = 0.5;
+  const Dataset expected = apply_wrappers(dense, params, 0),
+                found = apply_wrappers(sparse, params, 0);
+  CHECK(at::equal(found.train.floats(0, 20), expected.train.inputs));
+  CHECK(at::equal(found.test.floats(0, 40), expected.test.inputs));
+  CHECK(at::equal(found.train.targets, expected.train.targets));
+  CHECK(content_digest(found) == content_digest(apply_wrappers(sparse, params, 0)));
+  CHECK(content_digest(found) != content_digest(sparse));
 }

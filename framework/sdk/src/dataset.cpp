@@ -3,12 +3,13 @@
 #include <ATen/ATen.h>
 
 #include "modeldiff/core/error.h"
+#include "modeldiff/sparse_table.h"
 
 namespace modeldiff {
 namespace {
 
 at::Tensor rows(const at::Tensor& tensor, const at::Tensor& indices) {
-  return tensor.defined() ? tensor.index_select(0, indices) : at::Tensor();
+  return tensor.defined() ? rows_of(tensor, indices) : at::Tensor();
 }
 
 at::Tensor as_float(const at::Tensor& inputs) {
@@ -25,21 +26,24 @@ Examples Examples::select(const at::Tensor& indices) const {
 at::Tensor Examples::floats() const { return as_float(inputs); }
 
 at::Tensor Examples::floats(std::int64_t begin, std::int64_t end) const {
-  return as_float(inputs.slice(0, begin, end));
+  return as_float(dense_rows(inputs, begin, end));
 }
 
 Json to_json(const DataFacts& facts) {
-  return {{"name", facts.name},
-          {"task", facts.task == Task::classification ? "classification" : "regression"},
-          {"input_shape", facts.input_shape},
-          {"outputs", facts.outputs},
-          {"class_names", facts.class_names},
-          {"groups", facts.groups},
-          {"mean", facts.mean},
-          {"deviation", facts.deviation},
-          {"fill", facts.fill},
-          {"planted", facts.planted},
-          {"source", facts.source}};
+  Json out{{"name", facts.name},
+           {"task", facts.task == Task::classification ? "classification" : "regression"},
+           {"input_shape", facts.input_shape},
+           {"outputs", facts.outputs},
+           {"class_names", facts.class_names},
+           {"groups", facts.groups},
+           {"mean", facts.mean},
+           {"deviation", facts.deviation},
+           {"fill", facts.fill},
+           {"planted", facts.planted},
+           {"source", facts.source}};
+  // Left out otherwise, so that the digests of dense data sets stay what they were.
+  if (facts.sparse) out["sparse"] = true;
+  return out;
 }
 
 DataFacts data_facts_from_json(const Json& json) {
@@ -53,6 +57,7 @@ DataFacts data_facts_from_json(const Json& json) {
     }
     facts.task = task == "regression" ? Task::regression : Task::classification;
     json.at("input_shape").get_to(facts.input_shape);
+    facts.sparse = json.value("sparse", false);
     json.at("outputs").get_to(facts.outputs);
     json.at("class_names").get_to(facts.class_names);
     json.at("groups").get_to(facts.groups);

@@ -14,6 +14,7 @@
 #include "modeldiff/core/error.h"
 #include "modeldiff/core/hash.h"
 #include "modeldiff/core/random.h"
+#include "modeldiff/sparse_table.h"
 
 namespace modeldiff {
 namespace {
@@ -252,10 +253,10 @@ std::string training_set_digest(const Examples& train, const DescentPlan& plan) 
   std::string text;
   const bool all = static_cast<std::int64_t>(rows.size()) == train.size();
   for (const at::Tensor* tensor : {&train.inputs, &train.targets}) {
-    const at::Tensor dense =
-        all ? tensor->contiguous() : tensor->index_select(0, at::tensor(rows, at::kInt));
-    text += fmt::format("{} {} ", dense.toString(), fmt::join(dense.sizes().vec(), "x"));
-    text += sha256({static_cast<const char*>(dense.const_data_ptr()), dense.nbytes()});
+    const at::Tensor own = all ? *tensor : rows_of(*tensor, at::tensor(rows, at::kInt));
+    text += fmt::format("{} {} ", own.toString(), fmt::join(own.sizes().vec(), "x"));
+    for (const at::Tensor& part : stored_parts(own))
+      text += sha256({static_cast<const char*>(part.const_data_ptr()), part.nbytes()});
   }
   return sha256(text);
 }
@@ -322,10 +323,11 @@ double descent_memory_bytes(const Predictor& predictor, const DataFacts& facts,
                             std::int64_t examples) {
   constexpr double kVectors = 20;  // weights, sums of the parts of a batch
   constexpr double kBytesOfNumber = 6;
+  const double vectors = 8 * kVectors * static_cast<double>(predictor.model->parameters().count());
+  if (facts.sparse) return vectors;  // its numbers are few, and how many is not known here
   const double width =
       std::accumulate(facts.input_shape.begin(), facts.input_shape.end(), 1.0, std::multiplies<>());
-  return 8 * kVectors * static_cast<double>(predictor.model->parameters().count()) +
-         kBytesOfNumber * width * static_cast<double>(examples);
+  return vectors + kBytesOfNumber * width * static_cast<double>(examples);
 }
 
 }  // namespace modeldiff

@@ -8,10 +8,14 @@
 #include <numeric>
 
 #include "modeldiff/core/error.h"
+#include "modeldiff/sparse_table.h"
 #include "modeldiff/tensors.h"
 
 namespace modeldiff {
 namespace {
+
+/// Of the rows of a sparse table that are made dense at once.
+constexpr std::int64_t kDenseNumbers = 4'000'000;
 
 /// The weights of model `m` of a stack.
 Weights of_stack(const Weights& stack, std::int64_t m) {
@@ -55,9 +59,11 @@ template <typename Body>
 at::Tensor in_batches(const InputView& view, const at::Tensor& inputs, std::int64_t batch,
                       std::int64_t dimension, Body body) {
   const std::int64_t n = inputs.size(0);
+  if (inputs.layout() == at::kSparseCsr)
+    batch = std::clamp<std::int64_t>(kDenseNumbers / inputs.size(1), 1, batch);
   std::vector<at::Tensor> parts;
   for (std::int64_t begin = 0; begin == 0 || begin < n; begin += batch) {
-    parts.push_back(body(view.apply(inputs.slice(0, begin, std::min(n, begin + batch)))));
+    parts.push_back(body(view.apply(dense_rows(inputs, begin, std::min(n, begin + batch)))));
   }
   return parts.size() == 1 ? parts.front() : at::cat(parts, dimension);
 }

@@ -115,7 +115,7 @@ at::Tensor KroneckerHessian::times(const at::Tensor& v) const {
   return out.to(at::kDouble);
 }
 
-void require_objective(const Model& model, Precision precision) {
+void require_objective(const Model& model, const DataFacts& facts, Precision precision) {
   if (model.buffers().count() > 0) {
     throw ConfigError("model",
                       "keeps running statistics (batch norm): its loss on a row depends on the "
@@ -124,12 +124,18 @@ void require_objective(const Model& model, Precision precision) {
   }
   if (precision == Precision::float64 && !takes_kernels(model))
     throw ConfigError("precision", "float64 is for linear models of at most 16 outputs");
+  if (facts.sparse && !takes_kernels(model)) {
+    throw ConfigError(
+        "model", fmt::format("cannot read the sparse table '{}': linear models with a bias and at "
+                             "most 16 outputs can; for others load it dense (`sparse: false`)",
+                             facts.name));
+  }
 }
 
 std::shared_ptr<const Objective> make_objective(const Predictor& predictor, const DataFacts& facts,
                                                 const Examples& examples, Precision precision) {
   const Model& model = *predictor.model;
-  require_objective(model, precision);
+  require_objective(model, facts, precision);
   MODELDIFF_CHECK(!predictor.view.hidden.defined(), "hidden pixels");
   if (!takes_kernels(model))
     return std::make_shared<NetworkObjective>(predictor, examples.inputs, examples.targets);

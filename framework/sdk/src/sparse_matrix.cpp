@@ -3,13 +3,20 @@
 #include <ATen/ATen.h>
 
 #include <limits>
+#include <span>
 #include <type_traits>
+
+#include "modeldiff/sparse_table.h"
 
 namespace modeldiff {
 
 SparseMatrix::SparseMatrix(const at::Tensor& inputs)
     : columns_count_(inputs.size(0) > 0 ? inputs.numel() / inputs.size(0) : 0),
       is_bytes_(inputs.scalar_type() == at::kByte) {
+  if (inputs.layout() == at::kSparseCsr) {
+    copy(inputs);
+    return;
+  }
   const at::Tensor dense = inputs.contiguous();
   if (is_bytes_) {
     fill(dense.const_data_ptr<std::uint8_t>(), dense.size(0));
@@ -26,7 +33,7 @@ void SparseMatrix::fill(const Number* data, std::int64_t rows) {
     for (std::int64_t c = 0; c < columns_count_; ++c) count += data[r * columns_count_ + c] != 0;
     offsets_.push_back(offsets_.back() + count);
   }
-  const bool wide = columns_count_ > std::numeric_limits<std::uint16_t>::max() + 1;
+  const bool wide = this->wide();
   if (wide) {
     wide_.reserve(offsets_.back());
   } else {
@@ -50,10 +57,29 @@ void SparseMatrix::fill(const Number* data, std::int64_t rows) {
   }
 }
 
+bool SparseMatrix::wide() const {
+  return columns_count_ > std::numeric_limits<std::uint16_t>::max() + 1;
+}
+
+void SparseMatrix::copy(const at::Tensor& table) {
+  const std::vector<at::Tensor> parts = stored_parts(table);
+  const std::span<const std::int32_t> offsets(parts[0].const_data_ptr<std::int32_t>(),
+                                              static_cast<std::size_t>(parts[0].numel()));
+  const std::span<const std::int32_t> columns(parts[1].const_data_ptr<std::int32_t>(),
+                                              static_cast<std::size_t>(parts[1].numel()));
+  const float* values = parts[2].const_data_ptr<float>();
+  offsets_.assign(offsets.begin(), offsets.end());
+  if (wide()) {
+    wide_.assign(columns.begin(), columns.end());
+  } else {
+    narrow_.assign(columns.begin(), columns.end());
+  }
+  floats_.assign(values, values + columns.size());
+}
+
 SparseRows SparseMatrix::view() const {
-  return {offsets_.data(), wide_.empty() ? static_cast<const void*>(narrow_.data()) : wide_.data(),
-          is_bytes_ ? static_cast<const void*>(bytes_.data()) : floats_.data(), !wide_.empty(),
-          is_bytes_};
+  return {offsets_.data(), wide() ? static_cast<const void*>(wide_.data()) : narrow_.data(),
+          is_bytes_ ? static_cast<const void*>(bytes_.data()) : floats_.data(), wide(), is_bytes_};
 }
 
 }  // namespace modeldiff

@@ -12,7 +12,7 @@ namespace modeldiff {
 /// Inputs without their zeros. Bytes stay bytes: 3 of memory for each number that is not zero.
 class SparseMatrix {
  public:
-  /// @param inputs [n, ...] uint8 or float32
+  /// @param inputs [n, ...] uint8 or float32, or a sparse table
   explicit SparseMatrix(const at::Tensor& inputs);
 
   std::int64_t rows() const { return static_cast<std::int64_t>(offsets_.size()) - 1; }
@@ -22,6 +22,9 @@ class SparseMatrix {
  private:
   template <typename Number>
   void fill(const Number* data, std::int64_t rows);
+  void copy(const at::Tensor& table);
+  /// Whether columns need more than 16 bits.
+  bool wide() const;
 
   std::int64_t columns_count_;
   std::vector<std::int64_t> offsets_{0};

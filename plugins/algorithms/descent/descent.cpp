@@ -45,7 +45,7 @@ class DescentAlgorithm final : public LearningAlgorithm {
     Predictor out;
     out.model = plugins.create_as<Architecture>("models", params_.model)
                     ->build({facts.input_shape, facts.outputs});
-    require_objective(*out.model, params_.precision);
+    require_objective(*out.model, facts, params_.precision);
     out.view = {{}, {}, facts.mean, facts.deviation};
     return out;
   }
@@ -144,6 +144,6 @@ class DescentAlgorithm final : public LearningAlgorithm {
 
 MODELDIFF_PLUGIN("algorithms", "descent", "1.0",
                  "Plain gradient descent that keeps its trajectory, for rapid retraining",
-                 DescentAlgorithm, DescentParams, R"({"leaves": "trajectory"})")
+                 DescentAlgorithm, DescentParams, R"({"leaves": "trajectory", "inputs": "sparse"})")
 
 }  // namespace modeldiff

@@ -25,6 +25,7 @@ using sisa::ShardPlan;
 using sisa::Shards;
 
 constexpr const char* kTraits = R"({
+  "inputs": "sparse",
   "leaves": "shards",
   "follows": "shards",
   "because": "only a run of isolated shards knows the weights from before a row was seen"
@@ -190,7 +191,7 @@ class Sisa final : public LearningAlgorithm {
     const std::shared_ptr<const Model> shard =
         plugins.create_as<Architecture>("models", *params_.model)
             ->build({facts.input_shape, facts.outputs});
-    require_objective(*shard, params_.precision);
+    require_objective(*shard, facts, params_.precision);
     Predictor out;
     out.model = std::make_shared<Ensemble>(shard, params_.shards, facts.task);
     out.view = {{}, {}, facts.mean, facts.deviation};

@@ -120,6 +120,6 @@ class Accuracy final : public Evaluation {
 
 MODELDIFF_PLUGIN("evaluations", "accuracy", "1.0",
                  "Test accuracy by class and group, with intervals over runs", Accuracy,
-                 AccuracyParams, R"({"needs": ["runs"]})");
+                 AccuracyParams, R"({"needs": ["runs"], "inputs": "sparse"})");
 
 }  // namespace modeldiff

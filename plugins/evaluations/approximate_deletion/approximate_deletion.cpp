@@ -349,6 +349,6 @@ MODELDIFF_PLUGIN("evaluations", "approximate_deletion", "1.0",
                  "What it costs to publish rapidly retrained weights with noise, and what an "
                  "attacker can tell",
                  ApproximateDeletion, ApproximateDeletionParams,
-                 R"({"needs": ["runs"], "run_count": "runs"})");
+                 R"({"needs": ["runs"], "inputs": "sparse", "run_count": "runs"})");
 
 }  // namespace modeldiff

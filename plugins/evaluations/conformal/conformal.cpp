@@ -325,7 +325,7 @@ class Conformal final : public Evaluation {
 MODELDIFF_PLUGIN("evaluations", "conformal", "1.0",
                  "Prediction intervals and sets from models made without some rows", Conformal,
                  ConformalParams,
-                 R"({"needs": ["runs"],
+                 R"({"needs": ["runs"], "inputs": "sparse",
                      "run_count": {"before": 1, "without": "runs", "truth": "runs"}})");
 
 }  // namespace modeldiff

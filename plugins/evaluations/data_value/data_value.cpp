@@ -237,7 +237,7 @@ class DataValue final : public Evaluation {
 MODELDIFF_PLUGIN("evaluations", "data_value", "1.0",
                  "What each training row is worth: the test loss without it", DataValue,
                  DataValueParams,
-                 R"({"needs": ["runs"],
+                 R"({"needs": ["runs"], "inputs": "sparse",
                      "run_count": {"before": 1, "without": "runs", "truth": "truth_runs"}})");
 
 }  // namespace modeldiff

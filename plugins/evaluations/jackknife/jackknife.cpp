@@ -245,7 +245,7 @@ class Jackknife final : public Evaluation {
 MODELDIFF_PLUGIN("evaluations", "jackknife", "1.0",
                  "Bias and standard error over training sets, from models made without some rows",
                  Jackknife, JackknifeParams,
-                 R"({"needs": ["runs"],
+                 R"({"needs": ["runs"], "inputs": "sparse",
                      "run_count": {"before": 1, "without": "runs", "truth": "truth_runs"}})");
 
 }  // namespace modeldiff

@@ -16,7 +16,7 @@ enum class Task { classification, regression };
 /// Rows in a fixed order.
 struct Examples {
   /// Images [n, channels, height, width], uint8 in 0..255 or float32 in [0, 1]; tables [n, columns]
-  /// float32.
+  /// float32, dense or sparse (see sparse_table.h and DataFacts::sparse).
   at::Tensor inputs;
   /// Classification [n] int64 in [0, classes); regression [n, outputs] float32.
   at::Tensor targets;
@@ -30,7 +30,7 @@ struct Examples {
   /// The rows of `indices` [k] int64, in that order.
   MODELDIFF_API Examples select(const at::Tensor& indices) const;
   /// Images as float32 in [0, 1], whatever they are stored as; tables unchanged. [n, ...] or the
-  /// rows [begin, end).
+  /// rows [begin, end), dense also of a sparse table.
   MODELDIFF_API at::Tensor floats() const;
   MODELDIFF_API at::Tensor floats(std::int64_t begin, std::int64_t end) const;
 };
@@ -41,6 +41,9 @@ struct DataFacts {
   Task task = Task::classification;
   /// Shape of one input: {channels, height, width} or {columns}.
   std::vector<std::int64_t> input_shape;
+  /// The inputs are a sparse table, and may not fit into memory as a dense one. Only what has the
+  /// trait "inputs": "sparse" is given them; mean and deviation are empty.
+  bool sparse = false;
   /// Classes, or target columns of a regression.
   std::int64_t outputs = 0;
   std::vector<std::string> class_names;

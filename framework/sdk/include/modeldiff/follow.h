@@ -17,11 +17,13 @@ namespace modeldiff {
 
 /// Traits of plugins that start from such a run, for the check of an experiment file.
 inline constexpr const char* kFollowsTrajectory = R"({
+  "inputs": "sparse",
   "follows": "trajectory",
   "because": "the run is repeated step by step, so that a step must depend on the weights and the rows of its batch alone, which momentum, Adam, dropout, batch norm and augmentation do not leave"
 })";
 /// ... and can leave one themselves.
 inline constexpr const char* kFollowsAndLeavesTrajectory = R"({
+  "inputs": "sparse",
   "follows": "trajectory",
   "leaves": "trajectory",
   "because": "the run is repeated step by step, so that a step must depend on the weights and the rows of its batch alone, which momentum, Adam, dropout, batch norm and augmentation do not leave"

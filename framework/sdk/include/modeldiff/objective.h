@@ -79,7 +79,7 @@ struct LinearInputs {
 /// The losses of z = W x + b. Parameters: W [outputs, columns], then b [outputs] if there.
 /// Normalisation is folded into W and b, so that the zeros of x are passed over; inputs are read
 /// once, as bytes where they are bytes.
-/// @param inputs  [n, ...] uint8 or float32
+/// @param inputs  [n, ...] uint8 or float32, or a sparse table
 /// @param targets [n] int64 (classes), or [n, outputs] float32
 /// @param outputs at most 16
 MODELDIFF_API std::shared_ptr<const Objective> make_linear_objective(
@@ -87,9 +87,10 @@ MODELDIFF_API std::shared_ptr<const Objective> make_linear_objective(
     const LinearInputs& view, Precision precision);
 
 /// Whether a model has such losses; no data are needed to tell.
-/// @throws ConfigError when the model keeps running statistics, or for float64 of a model that is
-///         not linear
-MODELDIFF_API void require_objective(const Model& model, Precision precision);
+/// @throws ConfigError when the model keeps running statistics, or for float64 or sparse data of a
+///         model that is not linear
+MODELDIFF_API void require_objective(const Model& model, const DataFacts& facts,
+                                     Precision precision);
 
 /// The losses of a model with its view. Linear models of at most 16 outputs take the kernels of
 /// make_linear_objective(), others autograd.
