@@ -293,6 +293,6 @@ class RetrainFidelity final : public Evaluation {
 
 MODELDIFF_PLUGIN("evaluations", "retrain_fidelity", "1.0",
                  "How near rapidly retrained models are to retrained ones", RetrainFidelity,
-                 RetrainFidelityParams, R"({"needs": ["runs"], "run_count": "runs"})");
+                 RetrainFidelityParams, R"({"needs": ["runs"], "inputs": "sparse", "run_count": "runs"})");
 
 }  // namespace modeldiff

@@ -164,6 +164,6 @@ class Robust final : public Evaluation {
 
 MODELDIFF_PLUGIN("evaluations", "robust", "1.0",
                  "Rounds of removing the rows of the largest loss and retraining", Robust,
-                 RobustParams, R"({"needs": ["runs"], "run_count": "runs"})");
+                 RobustParams, R"({"needs": ["runs"], "inputs": "sparse", "run_count": "runs"})");
 
 }  // namespace modeldiff
