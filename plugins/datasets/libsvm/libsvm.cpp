@@ -1,9 +1,10 @@
-// Sparse text files in the format of LIBSVM, made dense.
+// Sparse text files in the format of LIBSVM, made dense unless they are to stay as they are.
 
 #include <ATen/ATen.h>
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <limits>
 #include <set>
 
 #include "common/byte_reader.h"
@@ -11,6 +12,7 @@
 #include "libsvm_reader.h"
 #include "modeldiff/dataset.h"
 #include "modeldiff/plugin.h"
+#include "modeldiff/sparse_table.h"
 
 namespace modeldiff {
 namespace {
@@ -37,6 +39,26 @@ at::Tensor dense(const SparseTable& table, const ColumnRange& range) {
   return out;
 }
 
+/// @return [rows, columns] float32, a sparse table
+at::Tensor sparse(const SparseTable& table, const ColumnRange& range) {
+  const auto entries = static_cast<std::int64_t>(table.entries.size());
+  constexpr std::int64_t kMost = std::numeric_limits<std::int32_t>::max();
+  if (entries > kMost || range.count > kMost) {
+    throw DataError(fmt::format(
+        "{}: a sparse table may have at most {} values and columns, this one has {} and {}",
+        table.name, kMost, entries, range.count));
+  }
+  at::Tensor columns = at::empty({entries}, at::kInt), values = at::empty({entries}, at::kFloat);
+  auto* to_columns = columns.data_ptr<std::int32_t>();
+  auto* to_values = values.data_ptr<float>();
+  for (const SparseTable::Entry& entry : table.entries) {
+    *to_columns++ = static_cast<std::int32_t>(entry.index - range.base);
+    *to_values++ = entry.value;
+  }
+  const std::vector<std::int64_t> offsets(table.begins.begin(), table.begins.end());
+  return sparse_table(at::tensor(offsets, at::kInt), columns, values, range.count);
+}
+
 class Libsvm final : public DatasetSource {
  public:
   explicit Libsvm(LibsvmParams params) : params_(std::move(params)) {}
@@ -45,11 +67,12 @@ class Libsvm final : public DatasetSource {
     std::vector<SparseTable> tables{read_table(resources.resolve(params_.path))};
     if (params_.test_path) tables.push_back(read_table(resources.resolve(*params_.test_path)));
     const ColumnRange range = column_range(tables);
-    check_memory(tables, range);
+    if (!params_.sparse) check_memory(tables, range);
 
     Dataset data;
     data.facts.name = resources.resolve(params_.path).stem().string();
     data.facts.input_shape = {range.count};
+    data.facts.sparse = params_.sparse;
     data.facts.source = fmt::format("sparse table '{}'", params_.path.text);
     if (params_.task == LibsvmTask::classification) {
       add_class_names(data.facts, tables);
@@ -115,7 +138,7 @@ class Libsvm final : public DatasetSource {
       throw ConfigError(
           "memory_limit",
           fmt::format("{:.0f} rows of {} columns need {:.0f} bytes ({:.2f} GiB) as a dense table, "
-                      "the limit is {} GiB",
+                      "the limit is {} GiB; with `sparse: true` zeros take none",
                       rows, range.count, bytes, bytes / kGiB, params_.memory_limit));
     }
   }
@@ -132,7 +155,7 @@ class Libsvm final : public DatasetSource {
   Examples examples_of(const SparseTable& table, const ColumnRange& range,
                        const DataFacts& facts) const {
     Examples out;
-    out.inputs = dense(table, range);
+    out.inputs = params_.sparse ? sparse(table, range) : dense(table, range);
     if (facts.task == Task::regression) {
       out.targets = at::tensor(table.labels, at::kDouble).to(at::kFloat).unsqueeze(1);
       return out;
@@ -152,8 +175,7 @@ class Libsvm final : public DatasetSource {
 
 }  // namespace
 
-MODELDIFF_PLUGIN("datasets", "libsvm", "1.0",
-                 "Sparse text files in the format of LIBSVM, made dense", Libsvm, LibsvmParams,
-                 "{}")
+MODELDIFF_PLUGIN("datasets", "libsvm", "1.0", "Sparse text files in the format of LIBSVM", Libsvm,
+                 LibsvmParams, "{}")
 
 }  // namespace modeldiff

@@ -33,6 +33,7 @@ struct LibsvmParams {
   double train_fraction = 0.9;
   RowOrder order = RowOrder::stream;
   std::uint64_t split_seed = 0;
+  bool sparse = false;
   double memory_limit = 4;
 
   static Schema<LibsvmParams> schema() {
@@ -55,8 +56,10 @@ struct LibsvmParams {
                "draws it; `file`, as they stand.")
         .field("split_seed", &LibsvmParams::split_seed, "Draws that order.", at_least(0),
                at_most(4294967295.0))
+        .field("sparse", &LibsvmParams::sparse,
+               "Leave the zeros out, for algorithms and evaluations that take sparse tables.")
         .field("memory_limit", &LibsvmParams::memory_limit,
-               "Most memory for the table, all zeros written out.", more_than(0), unit("GiB"),
+               "Most memory for a dense table, all zeros written out.", more_than(0), unit("GiB"),
                not_semantic());
   }
 };

@@ -144,5 +144,28 @@ TEST_CASE("a sparse table that does not fit its parameters, or memory, is refuse
   CHECK(contains(error({{"path", "t.txt"}, {"columns", 3}}), "columns: is 3, "));
   CHECK(error({{"path", "wide.txt"}}) ==
         "memory_limit: 2 rows of 4000000000 columns need 32000000000 bytes (29.80 GiB) as a dense "
-        "table, the limit is 4 GiB");
+        "table, the limit is 4 GiB; with `sparse: true` zeros take none");
+}
+
+TEST_CASE("a sparse table has the rows and labels of the dense one, however large the zeros") {
+  const TemporaryFolder folder;
+  folder.write("t.txt", "-1 1:5 3:6\n1 2:7\n1\n-1 1:8\n1 1:1 2:2 3:3 4:4\n");
+  folder.write("wide.txt", "-1 1:5 2000000000:6\n1 2:7\n-1 3:1\n");
+  for (const char* order : {"file", "stream"}) {
+    Json params{{"path", "t.txt"}, {"order", order}, {"train_fraction", 0.6}};
+    const Dataset dense = load_dataset("libsvm", folder.path(), params);
+    params["sparse"] = true;
+    const Dataset sparse = load_dataset("libsvm", folder.path(), params);
+    CHECK(sparse.facts.sparse);
+    CHECK_FALSE(dense.facts.sparse);
+    CHECK((sparse.train.inputs.layout() == at::kSparseCsr));
+    CHECK(at::equal(sparse.train.floats(0, 3), dense.train.inputs));
+    CHECK(at::equal(sparse.test.floats(0, 2), dense.test.inputs));
+    CHECK(at::equal(sparse.train.targets, dense.train.targets));
+    CHECK(sparse.facts.class_names == dense.facts.class_names);
+  }
+  const Dataset wide = load_dataset("libsvm", folder.path(),
+                                    {{"path", "wide.txt"}, {"order", "file"}, {"sparse", true}});
+  CHECK(wide.train.inputs.sizes().vec() == std::vector<std::int64_t>{2, 2000000000});
+  CHECK(at::equal(wide.train.inputs.col_indices(), at::tensor({0, 1999999999, 1}, at::kInt)));
 }
