@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "analysis/retrained.h"
 #include "analysis/statistics.h"
 
 namespace modeldiff::retrain_fidelity {
@@ -13,21 +14,7 @@ constexpr double kLeastDistance = 1e-7;
 
 double logarithm(double distance) { return std::log10(std::max(distance, kLeastDistance)); }
 
-Json seconds_of(const RunSet& runs, std::vector<const char*> parts) {
-  return {{"seconds_of", runs.keys}, {"parts", parts}};
-}
-
 }  // namespace
-
-Json times_of(const RunSet& runs, const RunSet& truth) {
-  const auto faster = [&](std::vector<const char*> parts) {
-    return Json{{"ratio", {seconds_of(truth, parts), seconds_of(runs, parts)}}};
-  };
-  return {{"seconds", seconds_of(runs, {"work"})},
-          {"seconds_of_loading", seconds_of(runs, {"load"})},
-          {"times_faster", faster({"work"})},
-          {"times_faster_with_loading", faster({"load", "work"})}};
-}
 
 std::vector<Exhibit> fidelity_against_work(const AllMeasures& measures) {
   Json x = Json::array(), y = Json::array(), labels = Json::array();
@@ -74,8 +61,7 @@ std::vector<Exhibit> stream_errors(const StreamErrors& errors) {
   for (const auto& [name, shares] : errors) {
     std::vector<double> percents;
     for (const double share : shares) percents.push_back(100 * share);
-    series.push_back(
-        {{"name", name}, {"y", percents}, {"lower", Json::array()}, {"upper", Json::array()}});
+    series.push_back({{"name", name}, {"y", percents}});
   }
   return {{"lines",
            "Distance to the retrained weights over a stream of requests, % of how far they moved",

@@ -17,10 +17,6 @@ using AllMeasures = std::map<std::string, Measures>;
 /// of how far retraining moved them; mean over runs.
 using StreamErrors = std::map<std::string, std::vector<double>>;
 
-/// Where the report puts the seconds of an algorithm's runs and how often faster than the truth it
-/// was: a JSON object of values that it fills in (see docs/plugins.md).
-Json times_of(const RunSet& runs, const RunSet& truth);
-
 /// Every algorithm against its share of retraining's gradients; nothing where none tells it.
 std::vector<Exhibit> fidelity_against_work(const AllMeasures& measures);
 /// Every algorithm but `before` against its seconds, by how far its predictions are from the

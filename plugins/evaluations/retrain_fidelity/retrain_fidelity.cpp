@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "analysis/retrained.h"
 #include "analysis/scorecard.h"
 #include "analysis/statistics.h"
 #include "exhibits.h"
@@ -79,33 +80,9 @@ std::string share_text(double share) {
   return share <= 1 ? fmt::format("{:.2g} %", 100 * share) : fmt::format("{:.2g} times", share);
 }
 
-/// Whether weights have a distance: those of an ensemble of shards are no point beside one model's.
-bool same_space(const RunSet& a, const RunSet& b) {
-  const auto &of_a = a.predictor.model->parameters().entries(),
-             &of_b = b.predictor.model->parameters().entries();
-  return std::equal(
-      of_a.begin(), of_a.end(), of_b.begin(), of_b.end(),
-      [](const auto& x, const auto& y) { return x.name == y.name && x.shape == y.shape; });
-}
-
 using retrain_fidelity::AllMeasures;
 using retrain_fidelity::Measures;
 using retrain_fidelity::StreamErrors;
-
-Json summary_of(const std::vector<double>& values, double confidence) {
-  Json out{{"estimate", mean(values)},
-           {"least", *std::min_element(values.begin(), values.end())},
-           {"most", *std::max_element(values.begin(), values.end())},
-           {"n", values.size()},
-           {"lower", nullptr},
-           {"upper", nullptr}};
-  if (values.size() > 1) {
-    const Interval interval = t_interval(values, confidence);
-    out["lower"] = interval.lower;
-    out["upper"] = interval.upper;
-  }
-  return out;
-}
 
 /// How near rapidly retrained models are to retrained ones.
 class RetrainFidelity final : public Evaluation {
@@ -178,12 +155,7 @@ class RetrainFidelity final : public Evaluation {
     Model out;
     out.weights = weights.parameters.to(at::kDouble);
     out.probabilities = classes ? outputs.softmax(1) : outputs;
-    out.score =
-        classes ? outputs.argmax(1).eq(request.test.targets).to(at::kDouble).mean().item<double>()
-                : std::sqrt((outputs - request.test.targets.reshape_as(outputs))
-                                .square()
-                                .mean()
-                                .item<double>());
+    out.score = test_score(outputs, request.test.targets, request.facts.task);
     if (membership) {
       const auto loss = [&](const Examples& examples) {
         return losses(outputs_of(examples), examples.targets, classes);
@@ -256,7 +228,7 @@ class RetrainFidelity final : public Evaluation {
         const auto at = values.find(key);
         row.push_back(at == values.end() ? Json(nullptr) : Json(mean(at->second)));
       }
-      const Json times = retrain_fidelity::times_of(request.runs.at(name), truth);
+      const Json times = times_of(request.runs.at(name), truth);
       out.values[name].update(times);
       for (const char* key : {"seconds", "times_faster", "times_faster_with_loading"})
         row.push_back(name == params_.before.name ? Json(nullptr) : times.at(key));
@@ -293,6 +265,7 @@ class RetrainFidelity final : public Evaluation {
 
 MODELDIFF_PLUGIN("evaluations", "retrain_fidelity", "1.0",
                  "How near rapidly retrained models are to retrained ones", RetrainFidelity,
-                 RetrainFidelityParams, R"({"needs": ["runs"], "inputs": "sparse", "run_count": "runs"})");
+                 RetrainFidelityParams,
+                 R"({"needs": ["runs"], "inputs": "sparse", "run_count": "runs"})");
 
 }  // namespace modeldiff

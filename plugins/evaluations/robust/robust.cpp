@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "analysis/retrained.h"
 #include "analysis/statistics.h"
 #include "modeldiff/core/error.h"
 #include "modeldiff/evaluation.h"
@@ -19,27 +20,9 @@ namespace {
 /// What is told of an algorithm, one value a run.
 using Measures = std::map<std::string, std::vector<double>>;
 
-Json summary_of(const std::vector<double>& values, double confidence) {
-  Json out{
-      {"estimate", mean(values)}, {"n", values.size()}, {"lower", nullptr}, {"upper", nullptr}};
-  if (values.size() > 1) {
-    const Interval interval = t_interval(values, confidence);
-    out["lower"] = interval.lower;
-    out["upper"] = interval.upper;
-  }
-  return out;
-}
-
 double score_of(const EvaluationRequest& request, const RunSet& runs, std::size_t run) {
-  const at::Tensor outputs = runs.predictor.outputs(runs.weights(run), request.test.inputs);
-  if (request.facts.task == Task::classification)
-    return outputs.argmax(1).eq(request.test.targets).to(at::kDouble).mean().item<double>();
-  return (outputs - request.test.targets.reshape_as(outputs))
-      .to(at::kDouble)
-      .square()
-      .mean()
-      .sqrt()
-      .item<double>();
+  return test_score(runs.predictor.outputs(runs.weights(run), request.test.inputs),
+                    request.test.targets, request.facts.task);
 }
 
 /// Learning from data of which some rows are wrong: train, remove the rows with the largest loss,
@@ -153,9 +136,7 @@ class Robust final : public Evaluation {
     return out;
   }
 
-  static Json line(const char* name, const Json& y) {
-    return {{"name", name}, {"y", y}, {"lower", Json::array()}, {"upper", Json::array()}};
-  }
+  static Json line(const char* name, const Json& y) { return {{"name", name}, {"y", y}}; }
 
   RobustParams params_;
 };
