@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 #include <limits>
 
 #include "report/html.h"
@@ -114,6 +115,9 @@ std::string bars(const Json& content, const std::string& title) {
   return out + "</svg>";
 }
 
+/// Of lines beyond the first two, which have a colour each.
+constexpr const char* kDashes[] = {"none", "7 3", "2 3"};
+
 std::string lines(const Json& content, const std::string& title) {
   Range xs, ys;
   xs.add_all(content.at("x"));
@@ -123,12 +127,16 @@ std::string lines(const Json& content, const std::string& title) {
     if (series.contains("upper")) ys.add_all(series.at("upper"));
   }
   if (xs.empty() || ys.empty()) return "";
-  const Axis x = axis_over(xs.low, xs.high, 50, 540), y = axis_over(ys.low, ys.high, 200, 14);
+  constexpr std::size_t kNamesInARow = 4;
+  const auto rows = (content.at("series").size() + kNamesInARow - 1) / kNamesInARow;
+  const Axis x = axis_over(xs.low, xs.high, 50, 540),
+             y = axis_over(ys.low, ys.high, 200, 14.0 * static_cast<double>(rows));
   std::string out = open(560, 240, title) + y_axis(y, 50, 540, 4) + x_axis(x, 206, 6);
   const Json& positions = content.at("x");
   std::size_t index = 0;
   for (const Json& series : content.at("series")) {
     const char* colour = index % 2 == 0 ? "a" : "b";
+    const char* dashes = kDashes[index / 2 % std::size(kDashes)];
     const auto points = [&](const Json& values, bool backwards) {
       std::string path;
       for (std::size_t k = 0; k < values.size(); ++k) {
@@ -143,12 +151,13 @@ std::string lines(const Json& content, const std::string& title) {
       out += fmt::format("<polygon class=\"band {}\" points=\"{}{}\"/>", colour,
                          points(series.at("lower"), false), points(series.at("upper"), true));
     }
-    out += fmt::format("<polyline class=\"line {}\" points=\"{}\"/>", colour,
-                       points(series.at("y"), false));
+    out += fmt::format("<polyline class=\"line {}\" stroke-dasharray=\"{}\" points=\"{}\"/>",
+                       colour, dashes, points(series.at("y"), false));
+    const std::size_t left = 56 + index % kNamesInARow * 125, top = 5 + index / kNamesInARow * 14;
     out += fmt::format(
-        "<rect class=\"{}\" x=\"{}\" y=\"0\" width=\"10\" height=\"10\"/><text x=\"{}\" "
-        "y=\"9\">{}</text>",
-        colour, 60 + index * 130, 74 + index * 130,
+        "<line class=\"line {0}\" stroke-dasharray=\"{1}\" x1=\"{2}\" x2=\"{3}\" y1=\"{4}\" "
+        "y2=\"{4}\"/><text x=\"{5}\" y=\"{6}\">{7}</text>",
+        colour, dashes, left, left + 16, top, left + 20, top + 4,
         html::escape(series.at("name").get<std::string>()));
     ++index;
   }
