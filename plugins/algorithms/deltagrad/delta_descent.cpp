@@ -23,6 +23,10 @@ constexpr double kNormSlack = 1.5;
 /// ... and may turn against v by this share.
 constexpr double kLeastCurvature = -1e-3;
 
+/// A prediction H s that is further from y than this share of |y| is worse than none: the next step
+/// is exact as well. Where steps are stiff (eta times curvature above 1), errors grow otherwise.
+constexpr double kLost = 1;
+
 /// Rounding errors of two gradients, in units of one.
 constexpr double kRoundingSlack = 4;
 /// Share of the change of a gradient that rounding may be.
@@ -48,7 +52,6 @@ class ExactSteps {
                : std::max(kShrinkage * gap_, 1.0);
     next_ = step + static_cast<std::int64_t>(gap_);
   }
-  bool adapts() const { return params_.kind == ExactStepsKind::adaptive; }
 
  private:
   const ExactStepsParams& params_;
@@ -91,6 +94,10 @@ class Correction {
     rows_ = batches_.at(t);
     if (!moved_ || rows_.before.empty() || rows_.after.empty()) return false;
     if (exact_.due(t) || refilling_ || hessian_.size() == 0) return true;
+    if (lost_) {
+      ++report_.fallbacks;
+      return true;
+    }
     change_ = hessian_.times(v_);
     if (guarded_ && !plausible(change_)) {
       ++report_.fallbacks;
@@ -127,11 +134,9 @@ class Correction {
     report_.rows += static_cast<std::int64_t>(rows_.before.size());
     const double length = change_.norm().item<double>(), moved = v_.norm().item<double>();
     if (request_.params.quasi_hessian == QuasiHessianKind::multisecant_kfac) renew_base(w);
-    if (exact_.adapts()) {
-      const double error =
-          hessian_.size() == 0 ? 1 : (change_ - hessian_.times(v_)).norm().item<double>() / length;
-      exact_.made(t, error);
-    }
+    const double error =
+        hessian_.size() == 0 ? 1 : (change_ - hessian_.times(v_)).norm().item<double>() / length;
+    exact_.made(t, error);
     report_.stiffness = std::max(report_.stiffness, rate(t) * length / moved);
     largest_ratio_ = std::max(largest_ratio_, length / moved);
     // The pairs of a loss that is not convex are of one place: an exact step that was due is
@@ -139,6 +144,7 @@ class Correction {
     if (guarded_) hessian_.forget_before(t - kOldestPair);
     if (!hessian_.add(v_, change_, t)) ++report_.refused_pairs;
     refilling_ = guarded_ && hessian_.size() < std::min(request_.params.pairs, kOldestPair);
+    lost_ = request_.params.safeguards != Safeguards::off && error > kLost;
   }
 
   /// @param w, next of the run before: where the step begins and ends
@@ -151,15 +157,19 @@ class Correction {
     } else {
       keep(t, g);
     }
-    if (request_.on_step) request_.on_step(t, next + v_);
+    if (request_.on_step) request_.on_step(t, (t + 1 == plan_.steps() ? end_of(next) : next) + v_);
   }
 
   DeltaResult result(const at::Tensor& rebuilt) {
-    const bool known = half_ && request_.end.defined();
-    return {(known ? request_.end : rebuilt) + v_, v_, gradients_, std::move(report_)};
+    return {end_of(rebuilt) + v_, v_, gradients_, std::move(report_)};
   }
 
  private:
+  /// Where the run before ended: from gradients in bfloat16 it can only be rebuilt about.
+  at::Tensor end_of(const at::Tensor& rebuilt) const {
+    return half_ && request_.end.defined() ? request_.end : rebuilt;
+  }
+
   double rate(std::int64_t t) const { return plan_.rates[static_cast<std::size_t>(t)]; }
 
   void keep(std::int64_t t, const at::Tensor& g) {
@@ -244,6 +254,7 @@ class Correction {
   at::Tensor gradients_;
   bool moved_ = false;  // v is 0 until the change first touches a batch
   bool refilling_ = false;
+  bool lost_ = false;         // the last prediction that was looked at was worse than none
   double largest_ratio_ = 0;  // |y| / |s|
   DeltaReport report_;
 };

@@ -105,10 +105,12 @@ struct DeltaGradParams {
                at_least(1), at_most(64))
         .field("exact", &DeltaGradParams::exact, "Which steps compute the whole gradient.",
                shorthand_for("kind"))
-        .field("safeguards", &DeltaGradParams::safeguards,
-               "Of losses that are not convex: pairs of positive curvature only, that are at most "
-               "two steps older than an exact step, and an exact step in place of a product that "
-               "is too long. `auto`: where the loss is not convex.")
+        .field(
+            "safeguards", &DeltaGradParams::safeguards,
+            "An exact step after a prediction that was worse than none, and where the loss is not "
+            "convex pairs of positive curvature only, at most two steps older than an exact step, "
+            "and an exact step in place of a product that is too long. `on`: all of it for convex "
+            "losses too; `off`: nothing.")
         .field("audits", &DeltaGradParams::audits,
                "Approximate steps, drawn at random, whose true gradient is computed as well, and "
                "the error told; it changes nothing.",
