@@ -27,6 +27,11 @@ constexpr std::int64_t kTileRows = 32;
 /// Rows are cut into parts whose sums are added in their order, whatever thread makes them.
 constexpr std::int64_t kMostParts = 16;
 constexpr std::int64_t kLeastPartRows = 512;
+/// Each part has sums of its own for all columns, to be made 0 and added: it is worth that when its
+/// rows have so many numbers for each column.
+constexpr std::int64_t kNumbersOfColumn = 4;
+/// Columns whose sums of all parts are added by one thread.
+constexpr std::int64_t kLeastRange = 4096;
 
 /// So many rows are summed without packing the weights.
 constexpr std::size_t kFewRows = 16;
@@ -145,6 +150,27 @@ class SortedTile {
   std::vector<std::int32_t> columns_, starts_;
   std::vector<std::uint16_t> rows_;
   std::vector<S> values_;
+};
+
+/// Memory that is used again from call to call: fresh pages cost more than what is done in them.
+template <typename S>
+class SpareMemory {
+ public:
+  AlignedVector<S> take() {
+    const std::lock_guard lock(mutex_);
+    if (spare_.empty()) return {};
+    AlignedVector<S> out = std::move(spare_.back());
+    spare_.pop_back();
+    return out;
+  }
+  void give_back(AlignedVector<S> memory) {
+    const std::lock_guard lock(mutex_);
+    spare_.push_back(std::move(memory));
+  }
+
+ private:
+  std::mutex mutex_;
+  std::vector<AlignedVector<S>> spare_;
 };
 
 template <typename S>
@@ -359,7 +385,7 @@ class LinearObjective final : public Objective {
   template <typename Deltas>
   double sum_over(RowSpan rows, at::Tensor& out, const Deltas& deltas) const {
     const auto count = static_cast<std::int64_t>(rows.size());
-    const std::int64_t parts = std::clamp<std::int64_t>(count / kLeastPartRows, 1, kMostParts);
+    const std::int64_t parts = parts_of(count);
     const std::int64_t entries = data_->columns() * kSparseBlock;
     struct Part {
       AlignedVector<S> sums;
@@ -369,6 +395,7 @@ class LinearObjective final : public Objective {
     std::vector<Part> part(parts);
     in_parallel(parts, [&](std::int64_t p) {
       alignas(64) std::array<S, kTileRows * kSparseBlock> delta, scratch;
+      part[p].sums = spare_->take();
       part[p].sums.assign(entries, 0);
       const std::int64_t end = count * (p + 1) / parts;
       for (std::int64_t begin = count * p / parts; begin < end; begin += kTileRows) {
@@ -384,14 +411,33 @@ class LinearObjective final : public Objective {
       }
     });
     Part& total = part.front();
-    std::vector<double> sums(total.sums.begin(), total.sums.end());
     for (std::int64_t p = 1; p < parts; ++p) {
-      for (std::int64_t i = 0; i < entries; ++i) sums[i] += static_cast<double>(part[p].sums[i]);
       for (std::int64_t o = 0; o < data_->outputs; ++o) total.deltas[o] += part[p].deltas[o];
       total.loss += part[p].loss;
     }
-    unpack(sums, total.deltas, out);
+    double* to = out.mutable_data_ptr<double>();
+    const std::int64_t ranges = std::clamp<std::int64_t>(data_->columns() / kLeastRange, 1, parts);
+    in_parallel(ranges, [&](std::int64_t range) {
+      std::array<double, kSparseBlock> sums;
+      const std::int64_t end = data_->columns() * (range + 1) / ranges;
+      for (std::int64_t c = data_->columns() * range / ranges; c < end; ++c) {
+        sums.fill(0);
+        for (const Part& some : part)
+          for (std::int64_t o = 0; o < data_->outputs; ++o)
+            sums[o] += static_cast<double>(some.sums[c * kSparseBlock + o]);
+        unpack_column(c, sums.data(), total.deltas, to);
+      }
+    });
+    unpack_bias(total.deltas, to);
+    for (Part& some : part) spare_->give_back(std::move(some.sums));
     return total.loss;
+  }
+
+  /// Into how many parts so many rows are cut.
+  std::int64_t parts_of(std::int64_t count) const {
+    const double numbers = static_cast<double>(count) * data_->matrix.numbers_of_row();
+    const auto worth = static_cast<std::int64_t>(numbers) / (kNumbersOfColumn * data_->columns());
+    return std::clamp<std::int64_t>(std::min(count / kLeastPartRows, worth), 1, kMostParts);
   }
 
   /// At least `count` rows at even distances, or all.
@@ -479,8 +525,10 @@ class LinearObjective final : public Objective {
         for (std::int64_t o = 0; o < k; ++o)
           deltas[o] += some.deltas[(group * k + o) * lanes + lane];
       }
-      at::Tensor row = out[j];
-      unpack(sums, deltas, row);
+      double* to = out.mutable_data_ptr<double>() + j * parameters();
+      for (std::int64_t c = 0; c < d; ++c)
+        unpack_column(c, sums.data() + c * kSparseBlock, deltas, to);
+      unpack_bias(deltas, to);
     }
   }
 
@@ -575,22 +623,21 @@ class LinearObjective final : public Objective {
     return out;
   }
 
-  /// From the gradient by stored inputs to that by the parameters.
-  void unpack(const std::vector<double>& sums, const std::array<double, kSparseBlock>& deltas,
-              at::Tensor& out) const {
-    const std::int64_t d = data_->columns(), k = data_->outputs;
-    double* to = out.mutable_data_ptr<double>();
-    for (std::int64_t o = 0; o < k; ++o) {
-      for (std::int64_t c = 0; c < d; ++c) {
-        const double sum = sums[c * kSparseBlock + o];
-        to[o * d + c] =
-            data_->normalised ? (sum - data_->mean[c] * deltas[o]) * data_->inverse[c] : sum;
-      }
-      if (data_->bias) to[k * d + o] = deltas[o];
+  /// From the gradient by a stored input to that by the parameters.
+  void unpack_column(std::int64_t c, const double* sums,
+                     const std::array<double, kSparseBlock>& deltas, double* to) const {
+    for (std::int64_t o = 0; o < data_->outputs; ++o) {
+      to[o * data_->columns() + c] =
+          data_->normalised ? (sums[o] - data_->mean[c] * deltas[o]) * data_->inverse[c] : sums[o];
     }
+  }
+  void unpack_bias(const std::array<double, kSparseBlock>& deltas, double* to) const {
+    if (!data_->bias) return;
+    std::copy_n(deltas.begin(), data_->outputs, to + data_->outputs * data_->columns());
   }
 
   std::shared_ptr<const LinearData> data_;
+  std::shared_ptr<SpareMemory<S>> spare_ = std::make_shared<SpareMemory<S>>();
   std::shared_ptr<SortedCache> sorted_ = std::make_shared<SortedCache>();
   std::array<S, 256> table_;  // what a byte stands for
   at::Tensor labels_;         // [n] int32, of a classification

@@ -77,6 +77,10 @@ void SparseMatrix::copy(const at::Tensor& table) {
   floats_.assign(values, values + columns.size());
 }
 
+double SparseMatrix::numbers_of_row() const {
+  return rows() == 0 ? 0 : static_cast<double>(offsets_.back()) / static_cast<double>(rows());
+}
+
 SparseRows SparseMatrix::view() const {
   return {offsets_.data(), wide() ? static_cast<const void*>(wide_.data()) : narrow_.data(),
           is_bytes_ ? static_cast<const void*>(bytes_.data()) : floats_.data(), wide(), is_bytes_};

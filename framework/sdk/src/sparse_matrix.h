@@ -17,6 +17,8 @@ class SparseMatrix {
 
   std::int64_t rows() const { return static_cast<std::int64_t>(offsets_.size()) - 1; }
   std::int64_t columns() const { return columns_count_; }
+  /// Numbers that are stored of a row, in the mean.
+  double numbers_of_row() const;
   SparseRows view() const;
 
  private:
