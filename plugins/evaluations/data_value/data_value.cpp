@@ -38,16 +38,10 @@ Json to_json(const Interval& interval) {
 /// the data.
 std::optional<std::vector<double>> wrong_labels(const EvaluationRequest& request,
                                                 const std::vector<std::int64_t>& rows) {
-  const auto is_wrong = [](const std::string& group) {
-    return group.find(kRelabelledFrom) != std::string::npos;
-  };
-  const std::vector<std::string>& groups = request.facts.groups;
-  if (std::none_of(groups.begin(), groups.end(), is_wrong)) return std::nullopt;
+  const at::Tensor wrong = relabelled_rows(request.facts, request.train);
+  if (!wrong.defined()) return std::nullopt;
   std::vector<double> out;
-  for (const std::int64_t row : rows) {
-    const auto group = request.train.groups[row].item<std::int64_t>();
-    out.push_back(is_wrong(groups[static_cast<std::size_t>(group)]) ? 1 : 0);
-  }
+  for (const std::int64_t row : rows) out.push_back(wrong[row].item<bool>() ? 1 : 0);
   return out;
 }
 
