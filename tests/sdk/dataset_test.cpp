@@ -40,6 +40,7 @@ TEST_CASE("facts survive the way through JSON") {
   const DataFacts facts{.name = "birds",
                         .task = Task::regression,
                         .input_shape = {3, 8, 9},
+                        .sparse = true,
                         .outputs = 2,
                         .class_names = {"a", "b"},
                         .groups = {"land", "sea"},
@@ -52,6 +53,10 @@ TEST_CASE("facts survive the way through JSON") {
   CHECK(to_json(back) == to_json(facts));
   CHECK(back.task == Task::regression);
   CHECK(back.images());
+  CHECK(back.sparse);
+  Json old = to_json(facts);
+  old.erase("sparse");
+  CHECK_FALSE(data_facts_from_json(old).sparse);
   CHECK(back.fill == facts.fill);
 }
 

@@ -46,6 +46,8 @@ constexpr std::int64_t kMostSortedEntries = 40'000'000;
 /// Rows of which the factors of a Kronecker product are made.
 constexpr std::size_t kInputMomentRows = 4096;
 constexpr std::size_t kOutputHessianRows = 1024;
+/// Columns whose products, one for each pair, are kept: 270 MB.
+constexpr std::int64_t kMostMomentColumns = 8192;
 
 const SparseKernelSet& best_kernels() {
 #if defined(__x86_64__)
@@ -235,6 +237,7 @@ class LinearObjective final : public Objective {
                                      const at::Tensor& inputs) const override {
     const std::int64_t k = data_->outputs;
     KroneckerHessian out;
+    if (data_->columns() > kMostMomentColumns) return out;
     out.bias = data_->bias;
     out.inputs = inputs.defined() ? inputs : input_moments(some_of(rows, kInputMomentRows));
     if (values_.defined()) {
