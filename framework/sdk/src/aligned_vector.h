@@ -1,7 +1,9 @@
 #pragma once
 
 #include <cstddef>
+#include <mutex>
 #include <new>
+#include <utility>
 #include <vector>
 
 namespace modeldiff {
@@ -25,5 +27,26 @@ struct CacheLineAllocator {
 
 template <typename T>
 using AlignedVector = std::vector<T, CacheLineAllocator<T>>;
+
+/// Memory that is used again from call to call: fresh pages cost more than what is done in them.
+template <typename S>
+class SpareMemory {
+ public:
+  AlignedVector<S> take() {
+    const std::lock_guard lock(mutex_);
+    if (spare_.empty()) return {};
+    AlignedVector<S> out = std::move(spare_.back());
+    spare_.pop_back();
+    return out;
+  }
+  void give_back(AlignedVector<S> memory) {
+    const std::lock_guard lock(mutex_);
+    spare_.push_back(std::move(memory));
+  }
+
+ private:
+  std::mutex mutex_;
+  std::vector<AlignedVector<S>> spare_;
+};
 
 }  // namespace modeldiff

@@ -16,6 +16,7 @@
 #include "modeldiff/core/error.h"
 #include "modeldiff/mlp_kernels.h"
 #include "modeldiff/parallel.h"
+#include "sorted_tile.h"
 #include "sparse_kernels.h"
 #include "sparse_matrix.h"
 
@@ -85,94 +86,6 @@ struct LinearData {
 
   std::int64_t columns() const { return matrix.columns(); }
   std::int64_t parameters() const { return outputs * columns() + (bias ? outputs : 0); }
-};
-
-/// The numbers of a tile of rows, by column.
-template <typename S>
-class SortedTile {
- public:
-  /// @param counts [columns], all 0 before and after
-  void sort(const SparseRows& x, const std::array<S, 256>& table, RowSpan tile,
-            std::vector<std::int32_t>& counts) {
-    if (x.wide) {
-      sort_columns<std::uint32_t>(x, table, tile, counts);
-    } else {
-      sort_columns<std::uint16_t>(x, table, tile, counts);
-    }
-  }
-
-  TileColumns<S> view() const {
-    return {columns_.data(), starts_.data(), static_cast<std::int64_t>(columns_.size()),
-            rows_.data(), values_.data()};
-  }
-
- private:
-  template <typename Column>
-  void sort_columns(const SparseRows& x, const std::array<S, 256>& table, RowSpan tile,
-                    std::vector<std::int32_t>& counts) {
-    const auto* columns = static_cast<const Column*>(x.columns);
-    columns_.clear();
-    for (const std::int32_t row : tile) {
-      for (std::int64_t i = x.offsets[row]; i < x.offsets[row + 1]; ++i)
-        if (counts[columns[i]]++ == 0) columns_.push_back(static_cast<std::int32_t>(columns[i]));
-    }
-    std::sort(columns_.begin(), columns_.end());
-    starts_.assign(1, 0);
-    for (const std::int32_t column : columns_) {
-      const std::int32_t begin = starts_.back();
-      starts_.push_back(begin + counts[column]);
-      counts[column] = begin;
-    }
-    rows_.resize(starts_.back());
-    values_.resize(starts_.back());
-    if (x.bytes) {
-      const auto* bytes = static_cast<const std::uint8_t*>(x.numbers);
-      place(x, columns, tile, counts, [&](std::int64_t i) { return table[bytes[i]]; });
-    } else {
-      const auto* floats = static_cast<const float*>(x.numbers);
-      place(x, columns, tile, counts, [&](std::int64_t i) { return static_cast<S>(floats[i]); });
-    }
-    for (const std::int32_t column : columns_) counts[column] = 0;
-  }
-
-  template <typename Column, typename Number>
-  void place(const SparseRows& x, const Column* columns, RowSpan tile,
-             std::vector<std::int32_t>& counts, const Number& number) {
-    std::uint16_t* rows = rows_.data();
-    S* values = values_.data();
-    for (std::size_t r = 0; r < tile.size(); ++r) {
-      for (std::int64_t i = x.offsets[tile[r]]; i < x.offsets[tile[r] + 1]; ++i) {
-        const std::int32_t at = counts[columns[i]]++;
-        rows[at] = static_cast<std::uint16_t>(r);
-        values[at] = number(i);
-      }
-    }
-  }
-
-  std::vector<std::int32_t> columns_, starts_;
-  std::vector<std::uint16_t> rows_;
-  std::vector<S> values_;
-};
-
-/// Memory that is used again from call to call: fresh pages cost more than what is done in them.
-template <typename S>
-class SpareMemory {
- public:
-  AlignedVector<S> take() {
-    const std::lock_guard lock(mutex_);
-    if (spare_.empty()) return {};
-    AlignedVector<S> out = std::move(spare_.back());
-    spare_.pop_back();
-    return out;
-  }
-  void give_back(AlignedVector<S> memory) {
-    const std::lock_guard lock(mutex_);
-    spare_.push_back(std::move(memory));
-  }
-
- private:
-  std::mutex mutex_;
-  std::vector<AlignedVector<S>> spare_;
 };
 
 template <typename S>

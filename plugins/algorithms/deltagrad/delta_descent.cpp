@@ -224,8 +224,8 @@ class Correction {
         request_.before.kronecker_hessian(w, rows_.before, input_moments_);
     if (!base.inputs.defined()) {
       throw ConfigError("quasi_hessian",
-                        "`multisecant_kfac` is for linear models of at most 16 outputs; take "
-                        "`multisecant`");
+                        "`multisecant_kfac` is for linear models of at most 16 outputs and 8192 "
+                        "columns; take `multisecant`");
     }
     input_moments_ = base.inputs;
     hessian_.set_base([base](const at::Tensor& v) { return base.times(v); });
