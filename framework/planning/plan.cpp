@@ -422,11 +422,12 @@ class PlanBuilder {
     cell.inputs["dataset"] = {dataset_};
     cell.inputs["split"] = {split_};
     for (const auto& [algorithm, unused] : description_.at("algorithms").items()) {
-      if (!is_attributed(algorithm)) continue;
-      if (needs("runs")) {
+      // Beside those that are attributed, an evaluation has those that it names.
+      if (needs("runs") && (is_attributed(algorithm) || names(value, algorithm))) {
         if (auto runs = evaluated_runs(algorithm, value, manifest->traits); !runs.empty())
           cell.inputs["runs " + algorithm] = std::move(runs);
       }
+      if (!is_attributed(algorithm)) continue;
       if (needs("scores")) cell.inputs["attribution " + algorithm] = {attributions_.at(algorithm)};
       if (needs("subset_runs"))
         cell.inputs["measurements " + algorithm] = add_measurements(algorithm, value);
@@ -437,6 +438,14 @@ class PlanBuilder {
       cell.inputs["selection"] = {selection_};
     }
     add(std::move(cell));
+  }
+
+  /// Whether a name stands anywhere in some parameters.
+  static bool names(const Json& params, const std::string& name) {
+    if (params.is_string()) return params == name;
+    return params.is_structured() &&
+           std::any_of(params.begin(), params.end(),
+                       [&](const Json& value) { return names(value, name); });
   }
 
   /// The runs that are attributed, or as many as the evaluation wants if that is more; none where it

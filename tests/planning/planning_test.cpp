@@ -53,4 +53,12 @@ TEST_CASE("an evaluation with one count is given as many runs of every algorithm
         nlohmann::json{{"original", 2}, {"quick", 2}, {"exact", 2}, {"other", 2}});
 }
 
+TEST_CASE("an evaluation has the algorithms that it names beside those that are attributed") {
+  const nlohmann::json runs = planned_runs(
+      "  - {plugin: retrain_fidelity, before: original, truth: other, runs: 2}\n"
+      "attribute: {plugin: trak, runs: 3}\n"
+      "compare: {between: [quick, exact]}\n");
+  CHECK(runs.at("other") == 2);
+}
+
 }  // namespace modeldiff::test
