@@ -70,7 +70,7 @@ class Correction {
         batches_(plan_, request.change),
         exact_(request.params.exact),
         hessian_(request.params.quasi_hessian, request.params.pairs, p_, request.before.rounding()),
-        guarded_(request.params.safeguards == Safeguards::on ||
+        guarded_(request.params.safeguards == Safeguards::all ||
                  (request.params.safeguards == Safeguards::automatic && !request.before.convex())),
         v_(at::zeros({p_}, at::kDouble)),
         change_(at::empty({p_}, at::kDouble)),
@@ -144,7 +144,7 @@ class Correction {
     if (guarded_) hessian_.forget_before(t - kOldestPair);
     if (!hessian_.add(v_, change_, t)) ++report_.refused_pairs;
     refilling_ = guarded_ && hessian_.size() < std::min(request_.params.pairs, kOldestPair);
-    lost_ = request_.params.safeguards != Safeguards::off && error > kLost;
+    lost_ = request_.params.safeguards != Safeguards::none && error > kLost;
   }
 
   /// @param w, next of the run before: where the step begins and ends
@@ -192,7 +192,7 @@ class Correction {
     if (!std::isfinite(v_.sum().item<double>())) {
       throw NumericalError(fmt::format(
           "{}: the correction is not finite after step {} of {} (learning rate {:.4g}); try a "
-          "shorter `exact.period` or `safeguards: on`",
+          "shorter `exact.period` or `safeguards: all`",
           request_.label, t + 1, plan_.steps(), rate(t)));
     }
   }

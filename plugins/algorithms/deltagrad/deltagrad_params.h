@@ -51,12 +51,12 @@ struct ExactStepsParams {
   }
 };
 
-enum class Safeguards { automatic, on, off };
+enum class Safeguards { automatic, all, none };
 
 template <>
 struct Choices<Safeguards> {
   static constexpr std::pair<Safeguards, const char*> names[] = {
-      {Safeguards::automatic, "auto"}, {Safeguards::on, "on"}, {Safeguards::off, "off"}};
+      {Safeguards::automatic, "auto"}, {Safeguards::all, "all"}, {Safeguards::none, "none"}};
 };
 
 /// When a stream of changes retrains exactly, so that errors do not add up for ever.
@@ -109,8 +109,8 @@ struct DeltaGradParams {
             "safeguards", &DeltaGradParams::safeguards,
             "An exact step after a prediction that was worse than none, and where the loss is not "
             "convex pairs of positive curvature only, at most two steps older than an exact step, "
-            "and an exact step in place of a product that is too long. `on`: all of it for convex "
-            "losses too; `off`: nothing.")
+            "and an exact step in place of a product that is too long. `all`: all of it for convex "
+            "losses too; `none`: nothing.")
         .field("audits", &DeltaGradParams::audits,
                "Approximate steps, drawn at random, whose true gradient is computed as well, and "
                "the error told; it changes nothing.",

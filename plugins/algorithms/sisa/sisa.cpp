@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <chrono>
 #include <iterator>
 #include <map>
 #include <numeric>
@@ -211,7 +212,11 @@ class Sisa final : public LearningAlgorithm {
         objective = make_objective({ensemble.shard(), model.view}, request.facts, request.train,
                                    task.plan.precision);
       }
-      request.done(r, train_one(request, *objective, ensemble, run, task, pulse));
+      const auto start = std::chrono::steady_clock::now();
+      TrainedRun made = train_one(request, *objective, ensemble, run, task, pulse);
+      made.seconds["work"] =
+          std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+      request.done(r, std::move(made));
     }
   }
 
