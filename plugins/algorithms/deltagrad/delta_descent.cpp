@@ -23,9 +23,11 @@ constexpr double kNormSlack = 1.5;
 /// ... and may turn against v by this share.
 constexpr double kLeastCurvature = -1e-3;
 
-/// A prediction H s that is further from y than this share of |y| is worse than none: the next step
-/// is exact as well. Where steps are stiff (eta times curvature above 1), errors grow otherwise.
+/// A prediction H s that is further from y than this share of |y| is worse than none. Where steps are
+/// stiff (eta times curvature has been above the second) or the loss is not convex, errors can grow
+/// from there: the next step is exact as well.
 constexpr double kLost = 1;
+constexpr double kStiff = 0.5;
 
 /// Rounding errors of two gradients, in units of one.
 constexpr double kRoundingSlack = 4;
@@ -144,7 +146,8 @@ class Correction {
     if (guarded_) hessian_.forget_before(t - kOldestPair);
     if (!hessian_.add(v_, change_, t)) ++report_.refused_pairs;
     refilling_ = guarded_ && hessian_.size() < std::min(request_.params.pairs, kOldestPair);
-    lost_ = request_.params.safeguards != Safeguards::none && error > kLost;
+    lost_ = request_.params.safeguards != Safeguards::none && error > kLost &&
+            (guarded_ || report_.stiffness > kStiff);
   }
 
   /// @param w, next of the run before: where the step begins and ends

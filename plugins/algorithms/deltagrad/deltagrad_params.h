@@ -107,10 +107,11 @@ struct DeltaGradParams {
                shorthand_for("kind"))
         .field(
             "safeguards", &DeltaGradParams::safeguards,
-            "An exact step after a prediction that was worse than none, and where the loss is not "
-            "convex pairs of positive curvature only, at most two steps older than an exact step, "
-            "and an exact step in place of a product that is too long. `all`: all of it for convex "
-            "losses too; `none`: nothing.")
+            "Where steps are stiff or the loss is not convex, an exact step after a prediction "
+            "that "
+            "was worse than none; where it is not convex also pairs of positive curvature only, at "
+            "most two steps older than an exact step, and an exact step in place of a product that "
+            "is too long. `all`: all of it for every loss; `none`: nothing.")
         .field("audits", &DeltaGradParams::audits,
                "Approximate steps, drawn at random, whose true gradient is computed as well, and "
                "the error told; it changes nothing.",
