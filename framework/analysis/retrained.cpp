@@ -5,15 +5,10 @@
 #include <algorithm>
 #include <cmath>
 
+#include "analysis/json.h"
 #include "analysis/statistics.h"
 
 namespace modeldiff {
-namespace {
-
-Json finite(double value) { return std::isfinite(value) ? Json(value) : Json(); }
-
-}  // namespace
-
 Json summary_of(std::span<const double> values, double confidence) {
   const auto [least, most] = std::minmax_element(values.begin(), values.end());
   Json out{{"estimate", finite(mean(values))},
@@ -43,6 +38,18 @@ bool same_space(const RunSet& a, const RunSet& b) {
   return std::equal(
       of_a.begin(), of_a.end(), of_b.begin(), of_b.end(),
       [](const auto& x, const auto& y) { return x.name == y.name && x.shape == y.shape; });
+}
+
+void add_work(const Json& facts, Measures& out) {
+  const auto work = facts.find("work");
+  if (work == facts.end()) return;
+  for (const auto& [name, value] : work->items())
+    if (value.is_number()) out[name].push_back(value.get<double>());
+}
+
+double distance_on_axis(double distance) {
+  constexpr double kLeastDistance = 1e-7;
+  return std::log10(std::max(distance, kLeastDistance));
 }
 
 Json seconds_of(const RunSet& runs, const std::vector<const char*>& parts) {

@@ -9,6 +9,8 @@
 #include <utility>
 #include <vector>
 
+#include "analysis/json.h"
+#include "analysis/retrained.h"
 #include "analysis/statistics.h"
 #include "approximate_deletion_params.h"
 #include "bounds.h"
@@ -35,18 +37,6 @@ Rows left_rows(const TensorMap& left, const char* name) {
   if (found == left.end()) return {};
   const at::Tensor rows = found->second.to(at::kInt).contiguous();
   return {rows.const_data_ptr<std::int32_t>(), rows.const_data_ptr<std::int32_t>() + rows.numel()};
-}
-
-Json to_json(const Interval& interval) {
-  return {{"estimate", interval.estimate}, {"lower", interval.lower}, {"upper", interval.upper}};
-}
-
-bool same_space(const RunSet& a, const RunSet& b) {
-  const auto &of_a = a.predictor.model->parameters().entries(),
-             &of_b = b.predictor.model->parameters().entries();
-  return std::equal(
-      of_a.begin(), of_a.end(), of_b.begin(), of_b.end(),
-      [](const auto& x, const auto& y) { return x.name == y.name && x.shape == y.shape; });
 }
 
 /// One algorithm whose weights are published, by run.
@@ -233,14 +223,8 @@ class ApproximateDeletion final : public Evaluation {
                                        const Weights& stack) {
     const at::Tensor outputs = predictor.outputs_stacked(stack, request.test.inputs);
     std::vector<double> out;
-    for (std::int64_t m = 0; m < outputs.size(0); ++m) {
-      const at::Tensor of_model = outputs[m].to(at::kDouble);
-      const at::Tensor score =
-          request.facts.task == Task::classification
-              ? of_model.argmax(1).eq(request.test.targets).to(at::kDouble).mean()
-              : (of_model - request.test.targets.reshape_as(of_model)).square().mean().sqrt();
-      out.push_back(score.item<double>());
-    }
+    for (std::int64_t m = 0; m < outputs.size(0); ++m)
+      out.push_back(test_score(outputs[m], request.test.targets, request.facts.task));
     return out;
   }
 

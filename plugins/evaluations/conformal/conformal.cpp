@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "analysis/json.h"
 #include "analysis/left_out.h"
 #include "conformal_params.h"
 #include "modeldiff/core/error.h"
@@ -44,8 +45,6 @@ struct Method {
   std::string name, title;
   Given given;
 };
-
-Json finite(double value) { return std::isfinite(value) ? Json(value) : Json(); }
 
 double share(const at::Tensor& condition) {
   return condition.to(at::kDouble).mean().item<double>();

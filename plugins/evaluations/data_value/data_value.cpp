@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "analysis/json.h"
 #include "analysis/left_out.h"
 #include "data_value_params.h"
 #include "modeldiff/core/error.h"
@@ -25,14 +26,6 @@ struct Valued {
   std::vector<std::int64_t> rows;
   std::vector<double> values, errors;
 };
-
-Json finite(double value) { return std::isfinite(value) ? Json(value) : Json(); }
-
-Json to_json(const Interval& interval) {
-  return {{"estimate", finite(interval.estimate)},
-          {"lower", finite(interval.lower)},
-          {"upper", finite(interval.upper)}};
-}
 
 /// 1 where the `relabel` of the data set made a row's label wrong; nothing where it did not touch
 /// the data.

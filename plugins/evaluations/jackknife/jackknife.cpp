@@ -8,7 +8,9 @@
 #include <utility>
 #include <vector>
 
+#include "analysis/json.h"
 #include "analysis/left_out.h"
+#include "analysis/retrained.h"
 #include "estimates.h"
 #include "jackknife_params.h"
 #include "modeldiff/core/error.h"
@@ -25,16 +27,12 @@ at::Tensor statistics_of(const EvaluationRequest& request, const at::Tensor& out
                          const at::Tensor& weights) {
   const at::Tensor& targets = request.test.targets;
   const at::Tensor loss = row_losses(outputs, targets, request.facts.task).mean();
-  const at::Tensor score =
-      request.facts.task == Task::classification
-          ? outputs.argmax(1).eq(targets).to(at::kDouble).mean()
-          : (outputs.to(at::kDouble) - targets.reshape_as(outputs)).square().mean().sqrt();
-  return at::cat({at::stack({loss, score}), weights.to(at::kDouble)});
+  const double score = test_score(outputs, targets, request.facts.task);
+  return at::cat(
+      {at::stack({loss, at::scalar_tensor(score, at::kDouble)}), weights.to(at::kDouble)});
 }
 
 constexpr std::int64_t kTestStatistics = 2;
-
-Json finite(double value) { return std::isfinite(value) ? Json(value) : Json(); }
 
 double at_place(const at::Tensor& values, std::int64_t i) { return values[i].item<double>(); }
 

@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 #include <fmt/format.h>
 
+#include "analysis/json.h"
 #include "lds_params.h"
 #include "modeldiff/evaluation.h"
 #include "modeldiff/plugin.h"
@@ -12,10 +13,6 @@ namespace {
 
 /// Below this an attributor says little about what training does.
 constexpr double kLow = 0.15;
-
-Json to_json(const Interval& interval) {
-  return {{"estimate", interval.estimate}, {"lower", interval.lower}, {"upper", interval.upper}};
-}
 
 /// Linear datamodeling score of each algorithm's scores (Park et al. 2023, TRAK, Sec. 4.1), with
 /// its reliability and ceiling.

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <optional>
 
+#include "analysis/json.h"
 #include "analysis/scorecard.h"
 #include "modeldiff/evaluation.h"
 #include "modeldiff/plugin.h"
@@ -77,8 +78,6 @@ class Planted final : public Evaluation {
   }
 
  private:
-  static Json finite(double value) { return std::isfinite(value) ? Json(value) : Json(); }
-
   /// Where the mark stands among the verified claims, and what it does.
   static void judge_claims(const EvaluationRequest& request, const std::string& of,
                            const std::string& against, Json& values) {

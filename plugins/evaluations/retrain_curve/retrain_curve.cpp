@@ -18,12 +18,6 @@
 namespace modeldiff {
 namespace {
 
-/// Distances below are as good as none on a logarithmic axis.
-constexpr double kLeastDistance = 1e-7;
-
-/// What is told of a point, one value a run.
-using Measures = std::map<std::string, std::vector<double>>;
-
 struct Point {
   Measures truth;
   std::map<std::string, Measures> series;
@@ -64,7 +58,7 @@ class RetrainCurve final : public Evaluation {
         chart("Distance to the retrained weights, log10 of the share of how far "
               "retraining moved them",
               [&](const std::string& name, std::size_t i) {
-                return distance_on_axis(points[i].series.at(name));
+                return distance_of(points[i].series.at(name));
               }));
     out.exhibits.push_back(chart("Gradients computed, share of retraining",
                                  [&](const std::string& name, std::size_t i) {
@@ -124,23 +118,14 @@ class RetrainCurve final : public Evaluation {
     }
   }
 
-  /// What a rapid retrainer says of its own steps.
-  static void add_work(const Json& facts, Measures& out) {
-    const auto work = facts.find("work");
-    if (work == facts.end()) return;
-    for (const auto& [name, value] : work->items())
-      if (value.is_number()) out[name].push_back(value.get<double>());
-  }
-
   static Json mean_of(const Measures& measures, const char* name) {
     const auto at = measures.find(name);
     return at == measures.end() ? Json() : summary_of(at->second, 0.95).at("estimate");
   }
 
-  static Json distance_on_axis(const Measures& measures) {
+  static Json distance_of(const Measures& measures) {
     const Json distance = mean_of(measures, "relative_distance");
-    if (distance.is_null()) return distance;
-    return std::log10(std::max(distance.get<double>(), kLeastDistance));
+    return distance.is_null() ? distance : Json(distance_on_axis(distance.get<double>()));
   }
 
   // ---- what is told ----

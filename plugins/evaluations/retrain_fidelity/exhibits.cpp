@@ -1,28 +1,15 @@
 #include "exhibits.h"
 
-#include <algorithm>
-#include <cmath>
-
-#include "analysis/retrained.h"
 #include "analysis/statistics.h"
 
 namespace modeldiff::retrain_fidelity {
-namespace {
-
-/// Distances below are as good as none on a logarithmic axis.
-constexpr double kLeastDistance = 1e-7;
-
-double logarithm(double distance) { return std::log10(std::max(distance, kLeastDistance)); }
-
-}  // namespace
-
 std::vector<Exhibit> fidelity_against_work(const AllMeasures& measures) {
   Json x = Json::array(), y = Json::array(), labels = Json::array();
   for (const auto& [name, values] : measures) {
     const auto work = values.find("work_share"), distance = values.find("relative_distance");
     if (work == values.end() || distance == values.end() || !(mean(distance->second) > 0)) continue;
     x.push_back(mean(work->second));
-    y.push_back(logarithm(mean(distance->second)));
+    y.push_back(distance_on_axis(mean(distance->second)));
     labels.push_back(name);
   }
   if (x.empty()) return {};
@@ -42,7 +29,7 @@ Exhibit fidelity_against_time(const AllMeasures& measures,
   for (const auto& [name, values] : measures) {
     if (name == before) continue;
     x.push_back(seconds_of(runs.at(name), {"work"}));
-    y.push_back(logarithm(mean(values.at("prediction_distance"))));
+    y.push_back(distance_on_axis(mean(values.at("prediction_distance"))));
     labels.push_back(name);
   }
   return {"scatter",

@@ -4,13 +4,12 @@
 #include <string>
 #include <vector>
 
+#include "analysis/retrained.h"
 #include "modeldiff/evaluation.h"
 
 /// What the report shows of retrained and rapidly retrained models.
 namespace modeldiff::retrain_fidelity {
 
-/// What is told of an algorithm, one value a run.
-using Measures = std::map<std::string, std::vector<double>>;
 /// By algorithm.
 using AllMeasures = std::map<std::string, Measures>;
 /// By algorithm, the distance to the retrained weights after each request of a stream, as a share

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "analysis/left_out.h"
 #include "analysis/retrained.h"
 #include "analysis/scorecard.h"
 #include "analysis/statistics.h"
@@ -30,12 +31,6 @@ struct Model {
   at::Tensor forgotten_loss;  // [r]; undefined when nothing is deleted
   at::Tensor control_loss;    // [r], of test rows
 };
-
-/// Losses of rows: cross-entropy in nats, or half the squared error.
-at::Tensor losses(const at::Tensor& outputs, const at::Tensor& targets, bool classes) {
-  if (classes) return at::cross_entropy_loss(outputs, targets, {}, at::Reduction::None);
-  return 0.5 * (outputs - targets.reshape_as(outputs)).square().sum(1);
-}
 
 /// Rows of the training set that are deleted, and as many of the test set.
 struct Membership {
@@ -81,7 +76,6 @@ std::string share_text(double share) {
 }
 
 using retrain_fidelity::AllMeasures;
-using retrain_fidelity::Measures;
 using retrain_fidelity::StreamErrors;
 
 /// How near rapidly retrained models are to retrained ones.
@@ -158,20 +152,12 @@ class RetrainFidelity final : public Evaluation {
     out.score = test_score(outputs, request.test.targets, request.facts.task);
     if (membership) {
       const auto loss = [&](const Examples& examples) {
-        return losses(outputs_of(examples), examples.targets, classes);
+        return row_losses(outputs_of(examples), examples.targets, request.facts.task);
       };
       out.forgotten_loss = loss(membership->forgotten);
       out.control_loss = loss(membership->control);
     }
     return out;
-  }
-
-  /// What a rapid retrainer says of its own steps.
-  static void add_work(const Json& facts, Measures& out) {
-    const auto found = facts.find("work");
-    if (found == facts.end()) return;
-    for (const auto& [name, value] : found->items())
-      if (value.is_number()) out[name].push_back(value.get<double>());
   }
 
   /// The error after each request, where the runs answered one after the other.

@@ -17,9 +17,6 @@
 namespace modeldiff {
 namespace {
 
-/// What is told of an algorithm, one value a run.
-using Measures = std::map<std::string, std::vector<double>>;
-
 double score_of(const EvaluationRequest& request, const RunSet& runs, std::size_t run) {
   return test_score(runs.predictor.outputs(runs.weights(run), request.test.inputs),
                     request.test.targets, request.facts.task);
