@@ -419,8 +419,7 @@ class LinearObjective final : public Objective {
                             at::Tensor& out) const {
     const Block block = pack(w);
     const LaneBlocks changes = pack_lanes(v);
-    const auto count = static_cast<std::int64_t>(rows.size());
-    const std::int64_t parts = std::clamp<std::int64_t>(count / kLeastPartRows, 1, kMostParts);
+    const std::int64_t parts = parts_of(static_cast<std::int64_t>(rows.size()));
     const auto sorted = sorted_of(rows, parts);
     std::vector<LanePart> part(parts);
     in_parallel(parts, [&](std::int64_t p) {

@@ -66,11 +66,11 @@ class DeltaGrad final : public FollowingAlgorithm {
 
   FollowResult follow(const Followed& followed) const override {
     FollowResult out = std::move(follow_together({&followed, 1}).front());
+    Json& work = out.run.facts["work"];
     const bool due =
         params_.refresh.every > 0 && (followed.request + 1) % params_.refresh.every == 0;
-    const bool strayed = params_.refresh.above > 0 &&
-                         out.run.facts["work"].value("audit_error", 0.0) > params_.refresh.above;
-    Json& work = out.run.facts["work"];
+    const bool strayed =
+        params_.refresh.above > 0 && work.value("audit_error", 0.0) > params_.refresh.above;
     if (params_.requests > 1) work["refreshes"] = due || strayed ? 1 : 0;
     if (due || strayed) refresh(followed, out);
     return out;

@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <chrono>
-#include <iterator>
 #include <map>
 #include <numeric>
 #include <string>
@@ -42,19 +41,11 @@ Rows rows_of(const RunSpec& run, std::int64_t examples) {
   return {rows.const_data_ptr<std::int32_t>(), rows.const_data_ptr<std::int32_t>() + rows.numel()};
 }
 
-Rows difference(const Rows& rows, const Rows& removed) {
-  Rows out;
-  std::set_difference(rows.begin(), rows.end(), removed.begin(), removed.end(),
-                      std::back_inserter(out));
-  return out;
-}
-
+/// The rows after a change, ascending.
 Rows changed(const Rows& rows, const DataChange& change) {
-  const Rows kept = difference(rows, change.removed);
-  Rows out;
-  std::merge(kept.begin(), kept.end(), change.added.begin(), change.added.end(),
-             std::back_inserter(out));
-  return out;
+  DescentPlan plan;
+  plan.rows = rows;
+  return plan.after(change).live_rows();
 }
 
 // ---- what a run leaves behind ----
@@ -272,8 +263,11 @@ class Sisa final : public LearningAlgorithm {
     ShardPlan plan;
     plan.examples = request.train.size();
     plan.rows = rows_of(run, plan.examples);
-    if (params_.without)
-      plan.rows = difference(plan.rows, select_rows(*params_.without, request.train, run.index));
+    if (params_.without) {
+      DataChange without;
+      without.removed = select_rows(*params_.without, request.train, run.index);
+      plan.rows = changed(plan.rows, without);
+    }
     if (plan.rows.empty()) throw ConfigError("without", "leaves no training example");
     plan.seed = run.seed;
     plan.shards = params_.shards;

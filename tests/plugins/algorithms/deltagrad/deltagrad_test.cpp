@@ -233,15 +233,20 @@ TEST_CASE("a retrained ridge regression is the closed form on the rows that rema
   CHECK((truth - closed).norm().item<double>() / moved < 1e-9);
 }
 
+/// Ridge regression whose inputs have deviations of their own.
+Problem scaled_ridge(std::size_t steps) {
+  Problem out;
+  out.inputs = drawn_floats({300, 4}, 1) * at::tensor({1.f, .7f, .5f, .35f});
+  out.targets = (out.inputs.mv(drawn_floats({4}, 2)) + 0.3 * drawn_floats({300}, 5)).unsqueeze(1);
+  out.outputs = 1;
+  out.plan().weight_decay = 0.01;
+  out.plan().rates.assign(steps, 0.3);
+  out.train();
+  return out;
+}
+
 TEST_CASE("on a quadratic of p inputs p secants are exact, and BFGS with p pairs is not") {
-  Problem problem;
-  problem.inputs = drawn_floats({300, 4}, 1) * at::tensor({1.f, .7f, .5f, .35f});
-  problem.targets =
-      (problem.inputs.mv(drawn_floats({4}, 2)) + 0.3 * drawn_floats({300}, 5)).unsqueeze(1);
-  problem.outputs = 1;
-  problem.plan().weight_decay = 0.01;
-  problem.plan().rates.assign(300, 0.3);
-  problem.train();
+  const Problem problem = scaled_ridge(300);
   const DataChange change = deletion(range(0, 3));
   CHECK(problem.error(change, params_of(kMultisecant, 4, 20, 10)) < 1e-9);
   CHECK(problem.error(change, params_of(kMultisecant, 8, 20, 10)) < 1e-9);
@@ -406,14 +411,7 @@ TEST_CASE("half the bytes of a trajectory cost little") {
 }
 
 TEST_CASE("a Kronecker base is right where one pair is not enough") {
-  Problem problem;
-  problem.inputs = drawn_floats({300, 4}, 1) * at::tensor({1.f, .7f, .5f, .35f});
-  problem.targets =
-      (problem.inputs.mv(drawn_floats({4}, 2)) + 0.3 * drawn_floats({300}, 5)).unsqueeze(1);
-  problem.outputs = 1;
-  problem.plan().weight_decay = 0.01;
-  problem.plan().rates.assign(60, 0.3);
-  problem.train();
+  const Problem problem = scaled_ridge(60);
   const DataChange change = deletion(range(0, 3));
   CHECK(problem.error(change, params_of(QuasiHessianKind::multisecant_kfac, 1, 30, 2)) < 1e-5);
   CHECK(problem.error(change, params_of(kMultisecant, 1, 30, 2)) > 1e-3);
