@@ -18,6 +18,8 @@ struct Trial {
   DataFacts facts;
   Examples train;
   std::vector<Direction> directions;
+  InputRuns runs;
+  Examples screen;
   at::Tensor images;
 
   explicit Trial(const Case& some)
@@ -32,10 +34,19 @@ struct Trial {
       directions.push_back(
           {"A", "B", rank, examples / examples.norm(), normal({kImages}, 7), 0.01});
     }
+    if (subject().manifest().traits.value("runs", "") == "screen") {
+      screen = drawn_examples(some, kExamples, 4);
+      for (const std::uint64_t run : {1, 2, 3, 4}) {
+        const Predictor predictor = small_predictor(some);
+        runs[run % 2 == 0 ? "A" : "B"].push_back(
+            {predictor, drawn_weights(*predictor.model, run), {}, Json::object(), {}});
+      }
+    }
   }
 
   std::vector<Transformation> propose() const {
-    return proposer->propose({facts, train, directions, 3});
+    CheckedProgress progress;
+    return proposer->propose({facts, train, directions, 3, runs, screen, progress});
   }
   /// On a copy, so that one law's images are not what another broke.
   at::Tensor apply(const Transformation& transformation, const at::Tensor& some_images) const {

@@ -29,13 +29,20 @@ std::vector<Direction> directions_of(const Artifact& comparison) {
 
 }  // namespace
 
-void make_proposals(Workspace& workspace, const Cell& cell, Publication& out, Progress&) {
+void make_proposals(Workspace& workspace, const Cell& cell, Publication& out, Progress& progress) {
   const Json& config = workspace.config(cell);
   const Dataset& data = workspace.dataset(cell);
   const auto proposer = workspace.plugin<Proposer>("proposers", config);
   std::vector<Transformation> proposed =
-      proposer->propose({data.facts, data.train, directions_of(workspace.input(cell, "comparison")),
-                         cell.own.at("seed").get<std::uint64_t>()});
+      proposer->propose({.facts = data.facts,
+                         .train = data.train,
+                         .directions = directions_of(workspace.input(cell, "comparison")),
+                         .seed = cell.own.at("seed").get<std::uint64_t>(),
+                         .runs = workspace.input_runs(cell),
+                         .screen = workspace.input_count(cell, "split") > 0
+                                       ? data.test.select(workspace.split(cell).screen)
+                                       : Examples{},
+                         .progress = progress});
   for (Transformation& transformation : proposed)
     transformation.proposer = config.at("plugin").get<std::string>();
   write_transformations(out, proposed);

@@ -71,10 +71,11 @@ void make_run_scores(Workspace& workspace, const Cell& cell, Publication& out, P
   const Predictor predictor = workspace.predictor(run);
   const Weights weights = workspace.weights(run);
   const std::vector<Checkpoint> checkpoints = workspace.checkpoints(run);
-  add_tensors(out, "scores.safetensors",
-              attributor->score_run({data.facts, data.train, queries, measurement_of(config),
-                                     predictor, weights, checkpoints, workspace.subset(run),
-                                     cell.own.at("seed").get<std::uint64_t>(), progress}));
+  add_tensors(
+      out, "scores.safetensors",
+      attributor->score_run({data.facts, data.train, queries, measurement_of(config), predictor,
+                             weights, checkpoints, workspace.subset(run),
+                             cell.own.at("seed").get<std::uint64_t>(), out.folder(), progress}));
 }
 
 void make_measurements(Workspace& workspace, const Cell& cell, Publication& out,

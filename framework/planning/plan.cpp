@@ -322,6 +322,16 @@ class PlanBuilder {
     comparison_ = add(std::move(cell));
   }
 
+  /// What ranks proposals, for a proposer that learns from it.
+  void add_screen_runs(Cell& cell) {
+    cell.inputs["split"] = {split_};
+    const auto runs = description_.at("screen").at("runs").get<std::int64_t>();
+    for (const std::string& algorithm : compared_algorithms(description_)) {
+      for (std::int64_t i = 0; i < runs; ++i)
+        cell.inputs["run " + algorithm].push_back(add_run(algorithm, "screen", i, {}));
+    }
+  }
+
   void add_proposals() {
     for (std::size_t i = 0; i < description_.at("propose").size(); ++i) {
       const Json& proposer = description_.at("propose")[i];
@@ -332,6 +342,9 @@ class PlanBuilder {
       cell.config = add_config(semantic("propose", proposer));
       cell.own = {{"seed", derive_seed(seed_, "propose")}};
       cell.inputs = {{"dataset", {dataset_}}, {"comparison", {comparison_}}};
+      const PluginManifest* manifest =
+          plugins_.find("proposers", proposer.at("plugin").get<std::string>());
+      if (manifest->traits.value("runs", "") == "screen") add_screen_runs(cell);
       proposals_.push_back(add(std::move(cell)));
     }
     const Json& screen = description_.at("screen");

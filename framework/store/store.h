@@ -220,6 +220,9 @@ class Publication {
   ~Publication();
 
   const Key& key() const { return key_; }
+  /// The temporary folder. What is written into it beside the functions below must be gone before
+  /// commit.
+  const std::filesystem::path& folder() const { return folder_; }
 
   void add_text(const std::string& name, std::string_view text);
   /// Keys sorted, shortest numbers. JSON has no infinities: what is not finite is written as null.

@@ -16,8 +16,8 @@ namespace {
 
 constexpr auto kChannelsLast = at::MemoryFormat::ChannelsLast;
 
-/// Strided and grouped convolutions with and without bias, batch norm, linear layers on tokens and
-/// on rows.
+/// Strided and grouped convolutions with and without bias, batch norm, layer norm of tokens and of
+/// rows, linear layers on tokens and on rows.
 TestModel every_layer() {
   ParameterLayout parameters, buffers;
   parameters.add("strided.weight", {4, 2, 3, 3});
@@ -26,6 +26,10 @@ TestModel every_layer() {
   add_batch_norm(parameters, buffers, "norm", 6);
   parameters.add("tokens.weight", {5, 6});
   parameters.add("tokens.bias", {5});
+  for (const auto& [name, width] : {std::pair{"token_norm", 5}, std::pair{"row_norm", 10}}) {
+    parameters.add(std::string(name) + ".weight", {width});
+    parameters.add(std::string(name) + ".bias", {width});
+  }
   parameters.add("head.weight", {3, 10});
   return TestModel(
       parameters, buffers,
@@ -35,7 +39,9 @@ TestModel every_layer() {
                        conv2d(pass, model, weights, "grouped", x, 1, 0, 2), true);
         x = x.flatten(2).transpose(1, 2);  // [n, positions, channels]
         x = relu(pass, linear(pass, model, weights, "tokens", x));
+        x = layer_norm(pass, model, weights, "token_norm", x);
         x = at::cat({x.amax(1), x.mean(1)}, 1);
+        x = layer_norm(pass, model, weights, "row_norm", x);
         return linear(pass, model, weights, "head", x);
       });
 }
@@ -98,6 +104,25 @@ TEST_CASE("per-example gradients from the tape are those of batches of one") {
   }
 }
 
+TEST_CASE(
+    "per-example gradients of an embedding are those of batches of one, words met twice too") {
+  ParameterLayout parameters;
+  parameters.add("words.weight", {7, 4});
+  parameters.add("head.weight", {3, 4});
+  const TestModel model(
+      parameters, {},
+      [](const TestModel& self, const Weights& weights, const at::Tensor& tokens, Pass& pass) {
+        const at::Tensor x = embedding(pass, self, weights, "words", tokens);
+        return linear(pass, self, weights, "head", x.tanh().sum(1));
+      });
+  const Weights weights = some_weights(model, 3);
+  const at::Tensor tokens = at::tensor({0, 0, 5, 6, 1, 2, 3, 3, 3, 4, 0, 6, 1, 5, 2}, at::kLong);
+  const at::Tensor x = tokens.view({5, 3});
+  const at::Tensor expected = gradients_one_by_one(model, weights, x, kLabels);
+  CHECK(difference(taped_gradients(model, weights, x, kLabels), expected) <=
+        1e-5 * largest(expected));
+}
+
 TEST_CASE("a permuted batch permutes the rows of its gradients") {
   const TestModel model = every_layer();
   const Weights weights = some_weights(model, 4);
@@ -134,7 +159,8 @@ TEST_CASE("the tape records layers in their order and changes no output") {
   CHECK(difference(outputs, model.forward(weights, x, plain)) < 1e-5);
   std::vector<std::string> names;
   for (const LayerRecord& record : tape.records()) names.push_back(record.name);
-  CHECK(names == std::vector<std::string>{"strided", "grouped", "norm", "tokens", "head"});
+  CHECK(names == std::vector<std::string>{"strided", "grouped", "norm", "tokens", "token_norm",
+                                          "row_norm", "head"});
   CHECK(tape.records()[0].bias);
   CHECK_FALSE(tape.records()[1].bias);
   CHECK(tape.records()[1].groups == 2);

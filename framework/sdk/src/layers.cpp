@@ -16,6 +16,7 @@ namespace {
 
 constexpr double kBatchNormMomentum = 0.1;
 constexpr double kBatchNormEpsilon = 1e-5;
+constexpr double kLayerNormEpsilon = 1e-5;
 /// Floats of unfolded input that are alive at once.
 constexpr std::int64_t kUnfoldedFloats = std::int64_t{1} << 20;
 
@@ -99,9 +100,24 @@ at::Tensor linear_gradients(const LayerRecord& record, const at::Tensor& delta) 
   return record.bias ? at::cat({weight, d.sum(1)}, 1) : weight;
 }
 
-at::Tensor batch_norm_gradients(const LayerRecord& record, const at::Tensor& delta) {
-  const auto sum_over_space = [](const at::Tensor& x) { return x.dim() == 4 ? x.sum({2, 3}) : x; };
-  return at::cat({sum_over_space(delta * record.input), sum_over_space(delta)}, 1);
+/// Of weight and bias after a normalisation, whose channels are dimension 1 of an image and the last
+/// dimension otherwise.
+at::Tensor affine_gradients(const LayerRecord& record, const at::Tensor& delta) {
+  const auto sum_over_positions = [](const at::Tensor& x) {
+    return x.dim() == 4 ? x.sum({2, 3}) : x.flatten(1, -2).sum(1);
+  };
+  const auto by_channel = [&](const at::Tensor& x) {
+    return x.dim() == 2 ? x : sum_over_positions(x);
+  };
+  return at::cat({by_channel(delta * record.input), by_channel(delta)}, 1);
+}
+
+at::Tensor embedding_gradients(const LayerRecord& record, const at::Tensor& delta) {
+  const std::int64_t n = delta.size(0), width = delta.size(2);
+  const at::Tensor first_word = at::arange(n, at::kLong).unsqueeze(1) * record.words;
+  return at::zeros({n * record.words, width}, delta.options())
+      .index_add_(0, (record.input + first_word).flatten(), delta.reshape({-1, width}))
+      .view({n, record.words * width});
 }
 
 /// Batch norm with its parts in the open, for a tape or an ablation.
@@ -153,7 +169,10 @@ at::Tensor per_example_gradients(const LayerRecord& record, const at::Tensor& ou
     case LayerRecord::Kind::conv2d:
       return conv2d_gradients(record, output_gradient);
     case LayerRecord::Kind::batch_norm:
-      return batch_norm_gradients(record, output_gradient);
+    case LayerRecord::Kind::layer_norm:
+      return affine_gradients(record, output_gradient);
+    case LayerRecord::Kind::embedding:
+      return embedding_gradients(record, output_gradient);
   }
   throw InternalError("a layer kind that is not of the list");
 }
@@ -212,6 +231,41 @@ at::Tensor batch_norm(Pass& pass, const Model& model, const Weights& weights,
     return taken_apart_batch_norm(pass, name, x, tensors, relu);
   return batch_norm_relu(std::move(x), tensors,
                          {pass.training, relu, kBatchNormMomentum, kBatchNormEpsilon});
+}
+
+at::Tensor layer_norm(Pass& pass, const Model& model, const Weights& weights,
+                      const std::string& name, const at::Tensor& x) {
+  const at::Tensor weight = model.parameter(pass, weights, name + ".weight");
+  const at::Tensor normalised = at::layer_norm(x, weight.sizes(), {}, {}, kLayerNormEpsilon);
+  at::Tensor y = normalised * weight + model.parameter(pass, weights, name + ".bias");
+  if (const at::Tensor* keep = kept_units(pass, name)) y = ablate(pass, name, *keep, y);
+  if (pass.tape) {
+    LayerRecord record;
+    record.name = name;
+    record.kind = LayerRecord::Kind::layer_norm;
+    record.input = normalised.detach();
+    record.output = y;
+    record.bias = true;
+    pass.tape->record(std::move(record));
+  }
+  return y;
+}
+
+at::Tensor embedding(Pass& pass, const Model& model, const Weights& weights,
+                     const std::string& name, const at::Tensor& tokens) {
+  const at::Tensor table = model.parameter(pass, weights, name + ".weight");
+  at::Tensor y = at::embedding(table, tokens);
+  if (const at::Tensor* keep = kept_units(pass, name)) y = ablate(pass, name, *keep, y);
+  if (pass.tape) {
+    LayerRecord record;
+    record.name = name;
+    record.kind = LayerRecord::Kind::embedding;
+    record.input = tokens;
+    record.output = y;
+    record.words = table.size(0);
+    pass.tape->record(std::move(record));
+  }
+  return y;
 }
 
 at::Tensor relu(const Pass& pass, at::Tensor x) { return pass.tape ? x.relu() : x.relu_(); }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <span>
 #include <string>
 #include <vector>
@@ -26,6 +27,8 @@ struct ScoreRunRequest {
   at::Tensor subset;
   /// Of this attributor and run: differs between runs and algorithms.
   std::uint64_t seed = 0;
+  /// A folder on the store's disk for what is larger than memory should be. Nothing may be left in it.
+  std::filesystem::path scratch;
   Progress& progress;
 };
 

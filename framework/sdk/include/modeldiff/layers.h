@@ -16,11 +16,11 @@ namespace modeldiff {
 
 /// One use of a layer in a forward pass.
 struct LayerRecord {
-  enum class Kind { linear, conv2d, batch_norm };
+  enum class Kind { linear, conv2d, batch_norm, layer_norm, embedding };
   std::string name;
   Kind kind = Kind::linear;
-  /// linear [n, in] or [n, t, in]; conv2d [n, channels, height, width]; batch_norm: the normalised
-  /// input. No gradient.
+  /// linear [n, in] or [n, t, in]; conv2d [n, channels, height, width]; batch_norm and layer_norm:
+  /// the normalised input; embedding: tokens [n, t] int64. No gradient.
   at::Tensor input;
   /// Before the nonlinearity; part of the graph.
   at::Tensor output;
@@ -28,6 +28,8 @@ struct LayerRecord {
   /// conv2d: {rows, columns} each
   std::vector<std::int64_t> kernel, stride, padding;
   std::int64_t groups = 1;
+  /// embedding: words of the table
+  std::int64_t words = 0;
 };
 
 /// Inputs and output gradients of every layer of one pass: all that per-example gradients need. A
@@ -83,6 +85,13 @@ MODELDIFF_API at::Tensor conv2d(Pass& pass, const Model& model, const Weights& w
 /// @param x given up by the caller (moved in), its memory is used again
 MODELDIFF_API at::Tensor batch_norm(Pass& pass, const Model& model, const Weights& weights,
                                     const std::string& name, at::Tensor x, bool relu);
+/// Layer norm over the last dimension of x [n, ..., width], eps 1e-5; parameters `name`.weight,
+/// `name`.bias [width].
+MODELDIFF_API at::Tensor layer_norm(Pass& pass, const Model& model, const Weights& weights,
+                                    const std::string& name, const at::Tensor& x);
+/// Rows of the table `name`.weight [words, width]. @param tokens [n, t] int64 @return [n, t, width]
+MODELDIFF_API at::Tensor embedding(Pass& pass, const Model& model, const Weights& weights,
+                                   const std::string& name, const at::Tensor& tokens);
 /// max(x, 0). `x` is the output of a layer that nobody else reads: it is overwritten unless a tape
 /// holds it.
 MODELDIFF_API at::Tensor relu(const Pass& pass, at::Tensor x);

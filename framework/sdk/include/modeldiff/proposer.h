@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "modeldiff/algorithm.h"
 #include "modeldiff/core/plugin.h"
 #include "modeldiff/core/random.h"
 #include "modeldiff/dataset.h"
@@ -41,10 +42,15 @@ struct ProposeRequest {
   const Examples& train;
   std::vector<Direction> directions;
   std::uint64_t seed = 0;
+  /// With the trait "runs": "screen", the runs and test examples that proposals are ranked on, by the
+  /// name of the algorithm; never those that verify them. Else empty.
+  InputRuns runs;
+  Examples screen;
+  Progress& progress;
 };
 
-/// Plugin kind `proposers`: direction -> transformations to test. Trait "data": "images" for those
-/// that need images.
+/// Plugin kind `proposers`: direction -> transformations to test. Traits: "data": "images" for those
+/// that need images; "runs": "screen" for those that learn from the models.
 class MODELDIFF_API Proposer : public Plugin {
  public:
   ~Proposer() override;
