@@ -4,6 +4,7 @@
 #include <cmath>
 #include <vector>
 
+#include "common/sizes.h"
 #include "frequency_params.h"
 #include "modeldiff/plugin.h"
 #include "modeldiff/proposer.h"
@@ -51,9 +52,7 @@ class Frequency final : public Proposer {
   explicit Frequency(FrequencyParams params) : params_(std::move(params)) {}
 
   std::vector<Transformation> propose(const ProposeRequest& request) const override {
-    const double scale =
-        static_cast<double>(std::min(request.facts.input_shape[1], request.facts.input_shape[2])) /
-        32;
+    const double scale = scale_of(request.facts);
     std::vector<Transformation> out;
     for (const double sigma : params_.blurs)
       out.push_back({"",

@@ -5,6 +5,7 @@
 #include <set>
 #include <vector>
 
+#include "common/sizes.h"
 #include "modeldiff/image.h"
 #include "modeldiff/plugin.h"
 #include "modeldiff/proposer.h"
@@ -78,8 +79,7 @@ class Patches final : public Proposer {
         colours.emplace_back(hue.name, at::tensor({hue.rgb[0], hue.rgb[1], hue.rgb[2]}));
     }
     std::set<std::int64_t> sizes;
-    for (const std::int64_t size : params_.sizes)
-      sizes.insert(std::max<std::int64_t>(1, size * std::min(height, width) / 32));
+    for (const std::int64_t size : params_.sizes) sizes.insert(pixels_of(size, request.facts));
     for (const auto& [name, colour] : colours) {
       for (const std::int64_t size : sizes) {
         for (const std::int64_t row : places(height, size)) {
@@ -91,6 +91,7 @@ class Patches final : public Proposer {
           }
         }
       }
+      if (!params_.corners) continue;
       out.push_back({"",
                      "solid_patch",
                      fmt::format("{} corner pixels", name),
@@ -98,7 +99,7 @@ class Patches final : public Proposer {
                      {{"values", colour.view({channels, 1, 1})}},
                      -1});
     }
-    if (params_.patterns) add_patterns(out, request.facts);
+    add_patterns(out, request.facts);
     return out;
   }
 
@@ -175,22 +176,36 @@ class Patches final : public Proposer {
                    -1});
   }
 
-  static void add_patterns(std::vector<Transformation>& out, const DataFacts& facts) {
+  /// What the reference's drawings are called, with their values [1, rows, columns].
+  std::vector<std::pair<std::string, at::Tensor>> drawings() const {
+    std::vector<std::pair<std::string, at::Tensor>> out;
+    for (const Pattern pattern : params_.patterns) {
+      if (pattern == Pattern::dog) {
+        for (const std::int64_t s : params_.dog_rows)
+          out.emplace_back(fmt::format("dog patch of {} rows", s), dog_patch(s));
+      } else if (pattern == Pattern::truck) {
+        for (const std::int64_t s : params_.truck_rows)
+          out.emplace_back(fmt::format("truck patch of {} rows", s), truck_patch(s));
+      } else if (pattern == Pattern::checker) {
+        out.emplace_back("checker of 6", checker(6));
+      } else {
+        out.emplace_back("stripes of 6", stripes(6));
+      }
+    }
+    return out;
+  }
+
+  void add_patterns(std::vector<Transformation>& out, const DataFacts& facts) const {
     const std::int64_t height = facts.input_shape[1], width = facts.input_shape[2];
-    std::vector<std::pair<std::string, at::Tensor>> patterns;
-    for (std::int64_t s = 4; s <= 6; ++s)
-      patterns.emplace_back(fmt::format("dog patch of {} rows", s), dog_patch(s));
-    for (std::int64_t s = 5; s <= 9; ++s)
-      patterns.emplace_back(fmt::format("truck patch of {} rows", s), truck_patch(s));
-    patterns.emplace_back("checker of 6", checker(6));
-    patterns.emplace_back("stripes of 6", stripes(6));
-    for (const auto& [name, values] : patterns) {
+    for (const auto& [name, values] : drawings()) {
       const std::int64_t rows = values.size(1), columns = values.size(2);
       if (2 * rows > height || 2 * columns > width) continue;
-      // Where the reference puts them on 32 pixels, and the middle.
-      add(out, "patterned_patch", name, {values, 4 * height / 32, 13 * width / 32}, facts);
-      add(out, "patterned_patch", name, {values, (height - rows) / 2, (width - columns) / 2},
-          facts);
+      for (const PatternPlace place : params_.places) {
+        const Patch patch = place == PatternPlace::study
+                                ? Patch{values, 4 * height / 32, 13 * width / 32}
+                                : Patch{values, (height - rows) / 2, (width - columns) / 2};
+        add(out, "patterned_patch", name, patch, facts);
+      }
     }
   }
 

@@ -1,25 +1,62 @@
 #pragma once
 
 #include <cstdint>
+#include <utility>
 #include <vector>
 
 #include "modeldiff/core/schema.h"
 
 namespace modeldiff {
 
-/// Parameters of the `patches` proposer. Sizes are given for 32 pixels and scale with the image.
+enum class Pattern { dog, truck, checker, stripes };
+template <>
+struct Choices<Pattern> {
+  static constexpr std::pair<Pattern, const char*> names[] = {{Pattern::dog, "dog"},
+                                                              {Pattern::truck, "truck"},
+                                                              {Pattern::checker, "checker"},
+                                                              {Pattern::stripes, "stripes"}};
+};
+
+enum class PatternPlace { study, middle };
+template <>
+struct Choices<PatternPlace> {
+  static constexpr std::pair<PatternPlace, const char*> names[] = {
+      {PatternPlace::study, "study"}, {PatternPlace::middle, "middle"}};
+};
+
+/// Parameters of the `patches` proposer. Sizes of squares are given for 32 pixels and scale with the
+/// image.
 struct PatchesParams {
   std::vector<std::int64_t> sizes = {4, 8};
   std::int64_t margin = 1;
-  bool patterns = true;
+  bool corners = true;
+  std::vector<Pattern> patterns = {Pattern::dog, Pattern::truck, Pattern::checker,
+                                   Pattern::stripes};
+  std::vector<std::int64_t> dog_rows = {4, 5, 6};
+  std::vector<std::int64_t> truck_rows = {5, 6, 7, 8, 9};
+  std::vector<PatternPlace> places = {PatternPlace::study, PatternPlace::middle};
 
   static Schema<PatchesParams> schema() {
     using P = PatchesParams;
     return Schema<P>("patches")
         .field("sizes", &P::sizes, "Sides of the solid squares, of an image of 32 pixels.",
-               item_count(1, 8), each_item(at_least(1)), unit("pixels"))
-        .field("margin", &P::margin, "Between a patch and the border.", at_least(0), unit("pixels"))
-        .field("patterns", &P::patterns, "Also patches with a pattern: bars, checks, stripes.");
+               item_count(0, 8), each_item(at_least(1)), unit("pixels"))
+        .field("margin", &P::margin, "Between a square and the border.", at_least(0),
+               unit("pixels"))
+        .field("corners", &P::corners, "The four corner pixels in each colour of the squares.")
+        .field("patterns", &P::patterns,
+               "Patches with a pattern: `dog`, a black block on white; `truck`, two black bars in "
+               "white; `checker` and `stripes` of 6 x 6 pixels.",
+               item_count(0, 4))
+        .field("dog_rows", &P::dog_rows, "Heights of the dog patch, which is 4 pixels wide.",
+               item_count(0, 16), each_item(at_least(3)), unit("pixels"))
+        .field("truck_rows", &P::truck_rows, "Heights of the truck patch, which is 5 pixels wide.",
+               item_count(0, 16), each_item(at_least(3)), unit("pixels"))
+        .field(
+            "places", &P::places,
+            "Of the patterns: `study`, with the top left pixel at row 4, column 13 of 32, as the "
+            "ModelDiff paper's study of SGD noise has it; `middle` of the image.",
+            item_count(1, 2));
   }
 };
 

@@ -1,0 +1,101 @@
+#include <ATen/ATen.h>
+#include <fmt/format.h>
+
+#include <vector>
+
+#include "common/sizes.h"
+#include "modeldiff/plugin.h"
+#include "modeldiff/proposer.h"
+#include "patterns.h"
+#include "textures_params.h"
+
+namespace modeldiff {
+namespace {
+
+/// Of a web's threads, at 32 pixels.
+constexpr double kThread = 1;
+
+/// Another pattern with the same spectrum, and so the same mean and energy: the phases are those of
+/// noise. @param pattern [1, H, W]
+at::Tensor with_random_phase(const at::Tensor& pattern, RandomStream& random) {
+  at::Tensor noise = at::empty_like(pattern);
+  random.fill_normal(noise.mutable_data_ptr<float>(), noise.numel(), 1);
+  at::Tensor phase = at::fft_rfft2(noise).sgn();
+  phase.select(1, 0).select(1, 0).fill_(1);
+  const at::Tensor spectrum = at::fft_rfft2(pattern);
+  // The mean keeps its sign, which an amplitude has not.
+  at::Tensor amplitude = spectrum.abs();
+  amplitude.select(1, 0).select(1, 0).copy_(at::real(spectrum).select(1, 0).select(1, 0));
+  return at::fft_irfft2(amplitude * phase,
+                        at::OptionalIntArrayRef({pattern.size(1), pattern.size(2)}));
+}
+
+/// Family 10 of the table in docs/modeldiff.md: textures that are laid over the whole image.
+class Textures final : public Proposer {
+ public:
+  explicit Textures(TexturesParams params) : params_(std::move(params)) {}
+
+  std::vector<Transformation> propose(const ProposeRequest& request) const override {
+    const std::int64_t height = request.facts.input_shape[1], width = request.facts.input_shape[2];
+    const double scale = scale_of(request.facts);
+    std::vector<Transformation> out;
+    for (const Dots& one : params_.dots) {
+      add(out, "dots", fmt::format("dots of radius {:g}, {:g} apart", one.radius, one.spacing),
+          dots(height, width, one.radius * scale, one.spacing * scale));
+    }
+    for (const Stripes& one : params_.stripes) {
+      add(out, "stripes",
+          fmt::format("stripes of period {:g} at {:g} degrees", one.period, one.angle),
+          stripes(height, width, one.period * scale, one.angle));
+    }
+    for (const Web& one : params_.webs) {
+      add(out, "web", fmt::format("web of {} spokes and {} rings", one.spokes, one.rings),
+          web(height, width, one.spokes, one.rings, kThread * scale));
+    }
+    for (const double side : params_.checkers)
+      add(out, "checker", fmt::format("checker of {:g}", side),
+          checker(height, width, side * scale));
+    return out;
+  }
+
+  at::Tensor apply(const Transformation& transformation, const at::Tensor& images) const override {
+    return (images + transformation.parameters.at("weight").get<double>() *
+                         transformation.tensors.at("pattern"))
+        .clamp(0, 1);
+  }
+
+  std::optional<Transformation> placebo(const Transformation& transformation,
+                                        RandomStream& random) const override {
+    Transformation out = transformation;
+    out.tensors["pattern"] = with_random_phase(transformation.tensors.at("pattern"), random);
+    out.label = "random phase: " + out.label;
+    return out;
+  }
+
+ private:
+  /// In each form, with each weight.
+  void add(std::vector<Transformation>& out, const char* family, const std::string& what,
+           const at::Tensor& pattern) const {
+    for (const Form form : params_.forms) {
+      const bool zero_mean = form == Form::zero_mean;
+      const at::Tensor added = zero_mean ? pattern - pattern.mean() : pattern;
+      for (const double weight : params_.weights) {
+        out.push_back({"",
+                       family,
+                       fmt::format("{:g} x {}{}", weight, what, zero_mean ? ", zero mean" : ""),
+                       {{"weight", weight}},
+                       {{"pattern", added}},
+                       -1});
+      }
+    }
+  }
+
+  TexturesParams params_;
+};
+
+}  // namespace
+
+MODELDIFF_PLUGIN("proposers", "textures", "1.0", "Dots, stripes, webs and checkers over the image",
+                 Textures, TexturesParams, R"({"data": "images"})");
+
+}  // namespace modeldiff
