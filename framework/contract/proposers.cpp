@@ -137,6 +137,22 @@ TEST_SUITE("proposers") {
     });
   }
 
+  TEST_CASE("what a transformation does does not hang on the plugin's parameters") {
+    for_each_case([](const Case& some) {
+      const Trial trial(some);
+      Json defaults = Json::object();
+      for (const FieldInfo& field : subject().manifest().schema.fields) {
+        if (!field.required) defaults[field.name] = field.default_value;
+      }
+      const auto other = subject().make<Proposer>(some, defaults);
+      for (const Transformation& transformation : trial.propose()) {
+        CAPTURE(transformation.label);
+        CHECK(same_bytes(other->apply(transformation, trial.images.clone()),
+                         trial.apply(transformation, trial.images)));
+      }
+    });
+  }
+
   TEST_CASE("a placebo is another transformation, the same for the same stream") {
     for_each_proposal([](const Trial& trial, const Transformation& transformation) {
       RandomStream first(9), second(9);

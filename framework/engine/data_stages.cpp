@@ -8,6 +8,7 @@
 
 #include "engine/artifacts.h"
 #include "engine/stages.h"
+#include "engine/transformations.h"
 #include "modeldiff/attributor.h"
 #include "modeldiff/core/random.h"
 #include "modeldiff/sparse_table.h"
@@ -267,6 +268,7 @@ void make_preflight(Workspace& workspace, const Cell& cell, Publication& out, Pr
                     "effects are changes of class probabilities, and data set '{}' has no classes",
                     data.facts.name));
       }
+      target_class(params.at("target"), data.facts);
       workspace.plugin<Plugin>("proposers", params);
     });
   }

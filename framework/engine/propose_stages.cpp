@@ -1,6 +1,9 @@
 #include <ATen/ATen.h>
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <map>
+
 #include "analysis/effects.h"
 #include "engine/artifacts.h"
 #include "engine/stages.h"
@@ -24,6 +27,51 @@ std::vector<Direction> directions_of(const Artifact& comparison) {
                      queries[j].to(at::kFloat), direction.at("p_value").get<double>()});
     }
   }
+  return out;
+}
+
+bool same_tensors(const TensorMap& a, const TensorMap& b) {
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](const auto& x, const auto& y) {
+    return x.first == y.first && x.second.equal(y.second);
+  });
+}
+
+/// What the experiment file says of each proposal, whatever its rank.
+struct Named {
+  std::vector<bool> preregistered;
+  std::vector<std::optional<std::int64_t>> target;
+};
+
+/// @param entries of `propose`, one for each artifact of the proposals
+Named named_beforehand(const ProposalSet& proposals, const Json& entries, const Dataset& data) {
+  Named out;
+  for (std::size_t i = 0; i < proposals.size(); ++i) {
+    const Json& entry = entries[proposals.artifact_of(i)];
+    out.preregistered.push_back(entry.at("preregistered").get<bool>());
+    out.target.push_back(target_class(entry.at("target"), data.facts));
+  }
+  return out;
+}
+
+/// Entries with overlapping grids propose the same transformation. It is tested once: of a free and
+/// a preregistered one the latter is kept, with two targets both. @return indices, ascending
+std::vector<std::size_t> without_repetitions(const ProposalSet& proposals, const Named& named) {
+  std::map<std::string, std::vector<std::size_t>> of_description;
+  for (std::size_t i = 0; i < proposals.size(); ++i)
+    of_description[to_json(proposals[i]).dump()].push_back(i);
+  const auto repeats = [&](std::size_t i, std::size_t j) {
+    if (i == j || !same_tensors(proposals[i].tensors, proposals[j].tensors)) return false;
+    if (named.preregistered[i] != named.preregistered[j]) return bool(named.preregistered[j]);
+    return j < i && named.target[i] == named.target[j];
+  };
+  std::vector<std::size_t> out;
+  for (const auto& [description, alike] : of_description) {
+    for (const std::size_t i : alike) {
+      if (std::none_of(alike.begin(), alike.end(), [&](std::size_t j) { return repeats(i, j); }))
+        out.push_back(i);
+    }
+  }
+  std::sort(out.begin(), out.end());
   return out;
 }
 
@@ -81,11 +129,14 @@ void make_selection(Workspace& workspace, const Cell& cell, Publication& out, Pr
     return at::cat(parts);
   };
   const at::Tensor of = effects("effects of"), against = effects("effects against");
+  const Named named = named_beforehand(proposals, config.at("entries"), workspace.dataset(cell));
   std::vector<ScreenEntry> entries;
-  for (std::size_t i = 0; i < proposals.size(); ++i) {
+  std::vector<std::size_t> proposal_of;
+  for (const std::size_t i : without_repetitions(proposals, named)) {
     const auto index = static_cast<std::int64_t>(i);
-    entries.push_back(
-        {proposals[i].family, of.select(1, index), against.select(1, index), false, std::nullopt});
+    entries.push_back({proposals[i].family, of.select(1, index), against.select(1, index),
+                       named.preregistered[i], named.target[i]});
+    proposal_of.push_back(i);
   }
   const std::vector<Screened> kept = screen(
       entries, {config.at("keep").get<std::size_t>(), config.at("per_family").get<std::size_t>()});
@@ -93,11 +144,13 @@ void make_selection(Workspace& workspace, const Cell& cell, Publication& out, Pr
   std::vector<Transformation> chosen, placebos;
   Json rows = Json::array();
   for (std::size_t i = 0; i < kept.size(); ++i) {
-    const Transformation& transformation = proposals[kept[i].entry];
+    const std::size_t proposal = proposal_of[kept[i].entry];
+    const Transformation& transformation = proposals[proposal];
     RandomStream random(cell.own.at("seed").get<std::uint64_t>(), "placebo", i);
     const std::optional<Transformation> placebo =
-        proposals.proposer(kept[i].entry).placebo(transformation, random);
+        proposals.proposer(proposal).placebo(transformation, random);
     rows.push_back({{"target_class", kept[i].target_class},
+                    {"preregistered", static_cast<bool>(named.preregistered[proposal])},
                     {"difference", kept[i].difference},
                     {"bound", kept[i].bound},
                     {"placebo", placebo ? Json(placebos.size()) : Json()}});

@@ -3,6 +3,9 @@
 #include <ATen/ATen.h>
 #include <fmt/format.h>
 
+#include <algorithm>
+
+#include "config/nearest.h"
 #include "engine/artifacts.h"
 
 namespace modeldiff {
@@ -35,15 +38,36 @@ std::vector<Transformation> read_transformations(const Artifact& artifact,
   return out;
 }
 
+std::optional<std::int64_t> target_class(const Json& target, const DataFacts& facts) {
+  if (target.is_null()) return std::nullopt;
+  if (target.is_number_integer()) {
+    const auto number = target.get<std::int64_t>();
+    if (number >= 0 && number < facts.outputs) return number;
+    throw ConfigError("target",
+                      fmt::format("must be below {}, the number of classes of '{}', got {}",
+                                  facts.outputs, facts.name, number));
+  }
+  if (!target.is_string()) {
+    throw ConfigError("target",
+                      fmt::format("must be the name or number of a class, got {}", target.dump()));
+  }
+  const auto name = target.get<std::string>();
+  const auto at = std::find(facts.class_names.begin(), facts.class_names.end(), name);
+  if (at != facts.class_names.end()) return at - facts.class_names.begin();
+  throw ConfigError("target", fmt::format("'{}' is no class of '{}'{}", name, facts.name,
+                                          name_advice(name, facts.class_names, "there are")));
+}
+
 ProposalSet::ProposalSet(const Workspace& workspace, const Cell& cell, const std::string& input,
                          const std::string& name) {
   for (std::size_t i = 0; i < workspace.input_count(cell, input); ++i) {
     for (Transformation& transformation :
          read_transformations(workspace.input(cell, input, i), name)) {
       transformations_.push_back(std::move(transformation));
+      artifacts_.push_back(i);
     }
   }
-  // The plugins with the parameters that the experiment gives them.
+  // What a transformation does does not hang on its plugin's parameters: any entry will do.
   for (const Json& params : workspace.plan().description.at("propose")) {
     proposers_.emplace(params.at("plugin").get<std::string>(),
                        workspace.plugin<Proposer>("proposers", params));

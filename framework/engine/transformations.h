@@ -2,6 +2,7 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -17,6 +18,10 @@ void write_transformations(Publication& out, const std::vector<Transformation>& 
 std::vector<Transformation> read_transformations(const Artifact& artifact,
                                                  const std::string& name = "transformations");
 
+/// The class that an entry of `propose` names as its target; nothing when it names none.
+/// @throws ConfigError at `target`, with the nearest name
+std::optional<std::int64_t> target_class(const Json& target, const DataFacts& facts);
+
 /// Transformations together with the plugins that apply them.
 class ProposalSet {
  public:
@@ -25,6 +30,8 @@ class ProposalSet {
               const std::string& name = "transformations");
 
   std::size_t size() const { return transformations_.size(); }
+  /// Which of the artifacts, from 0, a transformation comes from.
+  std::size_t artifact_of(std::size_t index) const { return artifacts_[index]; }
   const Transformation& operator[](std::size_t index) const { return transformations_[index]; }
   const Proposer& proposer(std::size_t index) const {
     return *proposers_.at(transformations_[index].proposer);
@@ -35,6 +42,7 @@ class ProposalSet {
 
  private:
   std::vector<Transformation> transformations_;
+  std::vector<std::size_t> artifacts_;
   std::map<std::string, std::unique_ptr<Proposer>> proposers_;
 };
 

@@ -186,6 +186,7 @@ void make_verification(Workspace& workspace, const Cell& cell, Publication& out,
          {"target_class_name", data.facts.class_names.empty()
                                    ? fmt::format("{}", target)
                                    : data.facts.class_names[static_cast<std::size_t>(target)]},
+         {"preregistered", row.at("preregistered")},
          {"claim", claim_text(effect.claim)},
          {"discovery", effect.discovery},
          {"effect", {{names[0], to_json(effect.effect_a)}, {names[1], to_json(effect.effect_b)}}},

@@ -59,7 +59,7 @@ struct ExperimentSections {
                "Which training examples one algorithm uses and the other does not.")
         .field("propose", &S::propose,
                "What derives transformations of inputs from the directions.",
-               plugin_of("proposers"))
+               plugin_of("proposers", ProposeKeys::schema().info()))
         .field("screen", &S::screen, "The ranking of proposals, on runs and images of its own.")
         .field("verify", &S::verify,
                "The counterfactual test of the best proposals, on fresh runs and images.")

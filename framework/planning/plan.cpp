@@ -263,7 +263,8 @@ class PlanBuilder {
         plugins_.find("attributors", attribute.at("plugin").get<std::string>());
     const bool subsets = manifest->traits.value("runs", "all") == "subsets";
     Json keep;
-    if (const std::string key = manifest->traits.value("checkpoints", ""); !key.empty()) {
+    if (const std::string key = manifest->traits.value("checkpoints", "");
+        !key.empty() && attribute.at(key).get<std::int64_t>() > 0) {
       keep = {{"count", attribute.at(key)},
               {"optimizer_state", manifest->traits.value("optimizer_state", false)}};
     }
@@ -333,13 +334,19 @@ class PlanBuilder {
   }
 
   void add_proposals() {
+    Json entries = Json::array();
     for (std::size_t i = 0; i < description_.at("propose").size(); ++i) {
       const Json& proposer = description_.at("propose")[i];
       Cell cell;
       cell.kind = "proposals";
       cell.label = fmt::format("proposals of {}", proposer.at("plugin").get<std::string>());
       cell.path = fmt::format("propose[{}]", i);
-      cell.config = add_config(semantic("propose", proposer));
+      Json config = semantic("propose", proposer);
+      entries.push_back(
+          {{"preregistered", config.at("preregistered")}, {"target", config.at("target")}});
+      config.erase("preregistered");
+      config.erase("target");
+      cell.config = add_config(config);
       cell.own = {{"seed", derive_seed(seed_, "propose")}};
       cell.inputs = {{"dataset", {dataset_}}, {"comparison", {comparison_}}};
       const PluginManifest* manifest =
@@ -353,8 +360,9 @@ class PlanBuilder {
     selection.kind = "selection";
     selection.label = "choice of transformations to verify";
     selection.path = "screen";
-    selection.config =
-        add_config({{"keep", screen.at("keep")}, {"per_family", screen.at("per_family")}});
+    selection.config = add_config({{"keep", screen.at("keep")},
+                                   {"per_family", screen.at("per_family")},
+                                   {"entries", entries}});
     selection.own = {{"seed", derive_seed(seed_, "selection")}};
     selection.inputs["proposals"] = proposals_;
     selection.inputs["dataset"] = {dataset_};

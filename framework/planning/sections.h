@@ -97,6 +97,22 @@ struct CompareSection {
   }
 };
 
+struct ProposeKeys {
+  bool preregistered = false;
+  Json target;
+
+  static Schema<ProposeKeys> schema() {
+    return Schema<ProposeKeys>("propose")
+        .field("preregistered", &ProposeKeys::preregistered,
+               "All proposals go on to verification beside those that the screening keeps; the "
+               "report marks them.")
+        .field(
+            "target", &ProposeKeys::target,
+            "Name or number of the class whose probability they are tested on; left out: that on "
+            "which the algorithms differ most surely on the screening runs.");
+  }
+};
+
 struct ScreenSection {
   std::int64_t runs = 5;
   std::int64_t images = 100;

@@ -274,9 +274,10 @@ class Page {
       }
       const Json& placebo = claim.at("placebo");
       rows.push_back(
-          {fmt::format("{}<br><span class=\"soft\">{}</span>",
+          {fmt::format("{}<br><span class=\"soft\">{}{}</span>",
                        html::escape(claim.at("label").get<std::string>()),
-                       html::escape(claim.at("family").get<std::string>())),
+                       html::escape(claim.at("family").get<std::string>()),
+                       claim.at("preregistered").get<bool>() ? ", preregistered" : ""),
            html::escape(claim.at("target_class_name").get<std::string>()),
            html::escape(who == "none" ? "–" : who),
            charts::effect_pair(effect.at(names[0]), effect.at(names[1]), scale),

@@ -38,6 +38,29 @@ nlohmann::json planned_runs(const std::string& evaluation) {
   return out;
 }
 
+/// The keys of the cells of one kind, of an experiment that proposes so.
+std::vector<std::string> keys_of(const std::string& kind, const std::string& propose) {
+  const ScratchFolder scratch;
+  write_file(scratch.path() / "experiment.yaml", R"(
+experiment: keys
+dataset: digits
+algorithms:
+  A: {plugin: sgd, model: linear, epochs: 1}
+  B: {plugin: sgd, model: linear, epochs: 2}
+attribute: {plugin: trak, runs: 2}
+compare: {}
+propose: )" + propose);
+  const ProgramRun plan = run_program({"plan", "--json", "experiment.yaml"}, scratch.path());
+  CAPTURE(plan.err);
+  REQUIRE(plan.exit_code == 0);
+  std::vector<std::string> out;
+  const nlohmann::json planned = nlohmann::json::parse(plan.out);
+  for (const auto& cell : planned.at("cells")) {
+    if (cell.at("kind") == kind) out.push_back(cell.at("key"));
+  }
+  return out;
+}
+
 }  // namespace
 
 TEST_CASE("an evaluation that counts runs by parameter is given those of the algorithms it names") {
@@ -59,6 +82,16 @@ TEST_CASE("an evaluation has the algorithms that it names beside those that are 
       "attribute: {plugin: trak, runs: 3}\n"
       "compare: {between: [quick, exact]}\n");
   CHECK(runs.at("other") == 2);
+}
+
+TEST_CASE("to preregister an entry changes what is selected, not what is proposed or measured") {
+  for (const char* changed :
+       {"[{plugin: patches, preregistered: true}]", "[{plugin: patches, target: 3}]"}) {
+    CAPTURE(changed);
+    CHECK(keys_of("proposals", changed) == keys_of("proposals", "[patches]"));
+    CHECK(keys_of("screen_effects", changed) == keys_of("screen_effects", "[patches]"));
+    CHECK(keys_of("selection", changed) != keys_of("selection", "[patches]"));
+  }
 }
 
 }  // namespace modeldiff::test

@@ -1,0 +1,65 @@
+// Transformations that an experiment file names beforehand are verified whatever their rank.
+
+#include <doctest/doctest.h>
+
+#include <map>
+#include <nlohmann/json.hpp>
+#include <set>
+
+#include "run_program.h"
+
+namespace modeldiff::test {
+namespace {
+
+using Json = nlohmann::json;
+
+constexpr const char* kExperiment = R"(
+extends: SMALL
+propose:
+  - {plugin: patches, sizes: [4], corners: false, patterns: []}
+  - {plugin: patches, sizes: [4], corners: false, patterns: [], margin: 2, preregistered: true, target: 5}
+  - {plugin: textures, dots: [], stripes: [], checkers: [], weights: [0.4], preregistered: true}
+screen: {images: 50, keep: 2, per_family: 2, runs: 2}
+evaluate: []
+)";
+
+}  // namespace
+
+TEST_CASE("preregistered transformations are verified beside the best, each once, and marked") {
+  const ScratchFolder scratch;
+  std::string text = kExperiment;
+  text.replace(text.find("SMALL"), 5,
+               std::string(MODELDIFF_SOURCE_DIR) + "/tests/app/small_quickstart.yaml");
+  write_file(scratch.path() / "experiment.yaml", text);
+  const ProgramRun run = run_program({"run", "experiment.yaml"}, scratch.path());
+  CAPTURE(run.err);
+  REQUIRE(run.exit_code == 0);
+  const Json result =
+      Json::parse(content_of(scratch.path() / "results/small_quickstart/result.json"));
+  const std::string page = content_of(scratch.path() / "results/small_quickstart/report.html");
+
+  // On 8 x 8 pixels a square of 4 becomes one of 1: nine places in two colours; the places in the
+  // middle are those of the free entry, too. The web has two forms.
+  std::set<std::string> labels;
+  std::size_t preregistered = 0;
+  for (const Json& claim : result.at("verify").at("claims")) {
+    const std::string label = claim.at("label");
+    CAPTURE(label);
+    CHECK(labels.insert(label).second);
+    const bool is_web = claim.at("proposer") == "textures";
+    const bool is_named = label.find("row 2,") != std::string::npos ||
+                          label.find("row 5,") != std::string::npos ||
+                          label.find("column 2") != std::string::npos ||
+                          label.find("column 5") != std::string::npos ||
+                          label.find("row 3, column 3") != std::string::npos;
+    CHECK(claim.at("preregistered") == (is_web || is_named));
+    if (is_named) CHECK(claim.at("target_class") == 5);
+    preregistered += claim.at("preregistered").get<bool>();
+  }
+  CHECK(preregistered == 18 + 2);
+  CHECK(labels.size() == 18 + 2 + 2);
+  CHECK(page.find("solid_patch, preregistered") != std::string::npos);
+  CHECK(page.find("web, preregistered") != std::string::npos);
+}
+
+}  // namespace modeldiff::test
