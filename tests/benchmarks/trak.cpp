@@ -1,7 +1,8 @@
 // Features and scores of the `trak` attributor on the work of a peer's run: an MNIST MLP
 // 784-256-128-10 and 10,000 + 1,000 examples, projected to 2,048 numbers.
 //
-//   benchmark_trak --work FOLDER [--repeat N] [--threads N] [--projection K] [--against FILE]
+//   bench_trak --work FOLDER [--repeat N] [--threads N] [--projection K] [--kind KIND] [--memory MIB]
+//              [--against FILE]
 //
 // FOLDER holds mnist_10000_1000.safetensors (train_x, train_y, test_x, test_y) and
 // mnist_mlp_n10000_e3_s0.safetensors (0.weight, 0.bias, 2.weight, ...). `--against` names a file of
@@ -36,6 +37,8 @@ struct Options {
   int repeat = 3;
   int threads = 2;
   std::int64_t projection = 2048;
+  std::string kind = "rademacher";
+  std::int64_t memory = 1024;
 };
 
 Options parse(int argc, char** argv) {
@@ -53,6 +56,10 @@ Options parse(int argc, char** argv) {
       out.threads = std::stoi(value);
     } else if (key == "--projection") {
       out.projection = std::stoll(value);
+    } else if (key == "--kind") {
+      out.kind = value;
+    } else if (key == "--memory") {
+      out.memory = std::stoll(value);
     } else {
       throw std::invalid_argument("unknown option " + key);
     }
@@ -108,7 +115,10 @@ double top_same_label(const at::Tensor& scores, const Fixture& fixture) {
 int run(const Options& options) {
   at::set_num_threads(options.threads);
   auto fixture = load(options);
-  const auto attributor = make_attributor({{"projection", options.projection}, {"q_power", 1}});
+  const auto attributor = make_attributor({{"projection", options.projection},
+                                           {"projection_kind", options.kind},
+                                           {"memory", options.memory},
+                                           {"q_power", 1}});
   at::matmul(at::ones({512, 512}),
              at::ones({512, 512}));  // threads and libraries are there before the clock starts
   const double before = peak_megabytes();
@@ -146,6 +156,7 @@ int run(const Options& options) {
   const auto examples = static_cast<double>(fixture->train.size() + fixture->queries.size());
   const auto parameters = static_cast<double>(fixture->predictor.model->parameters().count());
   Json row = {{"task", "trak"},
+              {"projection_kind", options.kind},
               {"seconds", median},
               {"all_seconds", seconds},
               {"examples_per_second", examples / median},
@@ -169,7 +180,7 @@ int main(int argc, char** argv) {
   try {
     return run(parse(argc, argv));
   } catch (const std::exception& error) {
-    std::cerr << "benchmark_trak: " << error.what() << "\n";
+    std::cerr << "bench_trak: " << error.what() << "\n";
     return 1;
   }
 }

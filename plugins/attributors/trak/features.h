@@ -4,6 +4,7 @@
 
 #include <cstdint>
 
+#include "feature_rows.h"
 #include "modeldiff/algorithm.h"
 #include "modeldiff/dataset.h"
 #include "modeldiff/measurement.h"
@@ -21,25 +22,25 @@ struct FeatureRequest {
   ProjectionKind kind;
   /// k; with the identity the number of parameters.
   std::int64_t columns;
-  std::uint64_t run_seed;
+  /// Of this run and checkpoint: P differs between seeds.
+  std::uint64_t seed;
   /// Examples in one forward pass; 0: as many as fit.
   std::int64_t batch;
   Progress& progress;
 };
 
 struct Features {
-  /// phi [n, k], dtype of the weights: rows P' grad f / sqrt(k), with the identity grad f.
-  at::Tensor rows;
-  /// [n], dtype of the weights: 1 - p of the labelled class; ones for a regression.
+  /// phi [n, k]: rows P' grad f / sqrt(k), float32; with the identity grad f, dtype of the weights.
+  FeatureRows rows;
+  /// [n], dtype of the rows: 1 - p of the labelled class; ones for a regression.
   at::Tensor one_minus_p;
 };
 
-/// Projected gradients of the measurement of every example, in eval mode.
-/// The gradients [n, p] are never made: a linear layer's are outer products, delta a', so that P is
-/// applied to the inputs a for one unit at a time and scaled by delta; zeros of both are passed
-/// over. Other layers are taken some channels at a time.
+/// Projected gradients of the measurement of every example, in eval mode. The gradients [n, p] are
+/// never held at once.
 /// @throws NumericalError when a gradient is not finite; PluginError when a parameter is in no
 /// layer of the tape
-Features features(const FeatureRequest& request, const Examples& examples);
+Features features(const FeatureRequest& request, const Examples& examples,
+                  const FeatureMemory& memory = {});
 
 }  // namespace modeldiff::trak

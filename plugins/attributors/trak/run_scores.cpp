@@ -12,23 +12,20 @@
 namespace modeldiff::trak {
 namespace {
 
-/// Rows of Phi that are multiplied in float32 before the product is added in float64.
-constexpr std::int64_t kGramRows = 4096;
 /// Columns of the Gram matrix that are made at once: only blocks on and below the diagonal are.
 constexpr std::int64_t kGramColumns = 512;
 /// Queries that are solved in float64 at once.
 constexpr std::int64_t kSolvedQueries = 256;
 
-/// Phi' R Phi [k, k] float64, lower triangle. @param weights R [n], or undefined for 1
-at::Tensor gram_matrix(const at::Tensor& phi, const at::Tensor& weights) {
-  const std::int64_t n = phi.size(0), k = phi.size(1);
+/// Phi' R Phi [k, k] float64, lower triangle; blocks of rows are multiplied in float32 and added in
+/// float64. @param weights R [n], or undefined for 1
+at::Tensor gram_matrix(const FeatureRows& phi, const at::Tensor& weights) {
+  const std::int64_t k = phi.columns();
   at::Tensor gram =
       at::zeros({k, k}, at::kDouble).t();  // column-major, as Cholesky takes it without a copy
-  for (std::int64_t begin = 0; begin < n; begin += kGramRows) {
-    const std::int64_t end = std::min(n, begin + kGramRows);
-    const at::Tensor rows = phi.slice(0, begin, end);
+  phi.for_each_block([&](std::int64_t begin, const at::Tensor& rows) {
     const at::Tensor weighted =
-        weights.defined() ? rows * weights.slice(0, begin, end).unsqueeze(1) : rows;
+        weights.defined() ? rows * weights.narrow(0, begin, rows.size(0)).unsqueeze(1) : rows;
     for (std::int64_t column = 0; column < k; column += kGramColumns) {
       const std::int64_t width = std::min(kGramColumns, k - column);
       gram.narrow(0, column, k - column)
@@ -36,7 +33,7 @@ at::Tensor gram_matrix(const at::Tensor& phi, const at::Tensor& weights) {
           .add_(at::matmul(rows.narrow(1, column, k - column).t(),
                            weighted.narrow(1, column, width)));
     }
-  }
+  });
   return gram;
 }
 
@@ -67,17 +64,20 @@ at::Tensor solve(const at::Tensor& cholesky, const at::Tensor& queries) {
       examples, k, lambda, damping, advice));
 }
 
-at::Tensor trained_on(const at::Tensor& values, const at::Tensor& subset) {
-  return subset.defined() ? values.index_select(0, subset) : values;
+/// R of every example: 0 where the run was not trained on it; undefined for 1 everywhere.
+at::Tensor gram_weights(const Features& train, const at::Tensor& subset, bool newton) {
+  at::Tensor weights;
+  if (newton) weights = train.one_minus_p * (1 - train.one_minus_p);
+  if (!subset.defined()) return weights;
+  const at::Tensor trained_on = at::zeros_like(train.one_minus_p).index_fill_(0, subset, 1);
+  return newton ? weights * trained_on : trained_on;
 }
 
 }  // namespace
 
 RunScores run_scores(const Features& train, const at::Tensor& queries, const at::Tensor& subset,
                      const SolveOptions& options) {
-  const at::Tensor phi = trained_on(train.rows, subset);
-  const at::Tensor miss = trained_on(train.one_minus_p, subset);
-  at::Tensor gram = gram_matrix(phi, options.newton ? miss * (1 - miss) : at::Tensor());
+  at::Tensor gram = gram_matrix(train.rows, gram_weights(train, subset, options.newton));
   const std::int64_t k = gram.size(0);
   const double trace = gram.trace().item<double>();
   if (!std::isfinite(trace)) throw NumericalError("a gradient of the measurement is not finite");
@@ -89,11 +89,15 @@ RunScores run_scores(const Features& train, const at::Tensor& queries, const at:
   at::linalg_cholesky_ex_out(gram, info,
                              gram);  // in place: at large k this matrix is most of the memory
   if (trace == 0 || info.item<int>() != 0)
-    fail_singular(phi.size(0), k, out.lambda, options.damping, trace);
+    fail_singular(subset.defined() ? subset.size(0) : train.rows.size(), k, out.lambda,
+                  options.damping, trace);
 
   const at::Tensor solved = solve(gram, queries);
   gram.reset();
-  out.scores = at::matmul(solved, train.rows.t());
+  out.scores = at::empty({queries.size(0), train.rows.size()}, queries.options());
+  train.rows.for_each_block([&](std::int64_t begin, const at::Tensor& rows) {
+    out.scores.narrow(1, begin, rows.size(0)).copy_(at::matmul(solved, rows.t()));
+  });
   if (!std::isfinite(out.scores.sum().item<double>())) {
     throw NumericalError("a score is not finite: gradients of the measurement are too large");
   }

@@ -14,7 +14,7 @@ struct SolveOptions {
 };
 
 struct RunScores {
-  /// T [N, n], dtype of the features: phi(q)' (Phi' R Phi + lambda I)^-1 phi(i).
+  /// T [N, n], dtype of the queries: phi(q)' (Phi' R Phi + lambda I)^-1 phi(i).
   at::Tensor scores;
   double lambda = 0;
 };

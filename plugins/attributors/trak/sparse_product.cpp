@@ -81,15 +81,46 @@ MODELDIFF_INLINE void add_scaled_products_loop(const SparseRows& x,
   }
 }
 
+/// kRows rows of g together, so that each row of the tile is read once for all of them.
+template <typename L, int kRows>
+MODELDIFF_INLINE void add_products_of_rows(const float* g, std::int64_t stride,
+                                           std::int64_t columns, const float* tile, float* out) {
+  using Floats = typename L::Floats;
+  Floats sums[kRows][L::kParts] = {};
+  for (std::int64_t c = 0; c < columns; ++c) {
+    const Floats* entries = reinterpret_cast<const Floats*>(tile + c * kTileColumns);
+    for (int r = 0; r < kRows; ++r) {
+      for (int part = 0; part < L::kParts; ++part)
+        sums[r][part] += g[r * stride + c] * entries[part];
+    }
+  }
+  for (int r = 0; r < kRows; ++r) {
+    Floats* result = reinterpret_cast<Floats*>(out + r * kTileColumns);
+    for (int part = 0; part < L::kParts; ++part) result[part] += sums[r][part];
+  }
+}
+
+template <typename L, int kRows>
+MODELDIFF_INLINE void add_products_loop(const float* g, std::int64_t rows, std::int64_t stride,
+                                        std::int64_t columns, const float* tile, float* out) {
+  std::int64_t r = 0;
+  for (; r + kRows <= rows; r += kRows)
+    add_products_of_rows<L, kRows>(g + r * stride, stride, columns, tile, out + r * kTileColumns);
+  for (; r < rows; ++r)
+    add_products_of_rows<L, 1>(g + r * stride, stride, columns, tile, out + r * kTileColumns);
+}
+
 struct Loops {
   void (*unpack_signs)(const std::uint32_t*, std::int64_t, std::int64_t, std::int64_t, float*,
                        std::int64_t);
   void (*add_scaled_products)(const SparseRows&, std::span<const std::int32_t>,
                               std::span<const float>, const float*, float*);
+  void (*add_products)(const float*, std::int64_t, std::int64_t, std::int64_t, const float*,
+                       float*);
 };
 
 // The same loops, compiled for each instruction set.
-#define MODELDIFF_LOOPS(name, target, lanes, chains)                                        \
+#define MODELDIFF_LOOPS(name, target, lanes, chains, rows_together)                         \
   struct name {                                                                             \
     target static void unpack(const std::uint32_t* words, std::int64_t rows,                \
                               std::int64_t word_stride, std::int64_t half, float* out,      \
@@ -100,13 +131,17 @@ struct Loops {
                            std::span<const float> factors, const float* tile, float* out) { \
       add_scaled_products_loop<lanes, chains>(x, rows, factors, tile, out);                 \
     }                                                                                       \
-    static constexpr Loops loops() { return {unpack, add}; }                                \
+    target static void products(const float* g, std::int64_t rows, std::int64_t stride,     \
+                                std::int64_t columns, const float* tile, float* out) {      \
+      add_products_loop<lanes, rows_together>(g, rows, stride, columns, tile, out);         \
+    }                                                                                       \
+    static constexpr Loops loops() { return {unpack, add, products}; }                      \
   };
 
-MODELDIFF_LOOPS(Baseline, , Lanes<16>, 2)
+MODELDIFF_LOOPS(Baseline, , Lanes<16>, 2, 2)
 #if defined(__x86_64__)
-MODELDIFF_LOOPS(Avx2, __attribute__((target("avx2,fma"))), Lanes<32>, 4)
-MODELDIFF_LOOPS(Avx512, __attribute__((target("avx512f,avx512vl,avx512dq,fma"))), Lanes<64>, 8)
+MODELDIFF_LOOPS(Avx2, __attribute__((target("avx2,fma"))), Lanes<32>, 4, 6)
+MODELDIFF_LOOPS(Avx512, __attribute__((target("avx512f,avx512vl,avx512dq,fma"))), Lanes<64>, 8, 12)
 #endif
 
 const Loops& best() {
@@ -163,6 +198,11 @@ SparseColumns::SparseColumns(const float* rows, std::int64_t count, std::int64_t
       values_[next[c]++] = value;
     }
   }
+}
+
+void add_products(const float* g, std::int64_t rows, std::int64_t stride, std::int64_t columns,
+                  const float* tile, float* out) {
+  best().add_products(g, rows, stride, columns, tile, out);
 }
 
 void add_scaled_products(const SparseRows& x, std::span<const std::int32_t> rows,

@@ -64,4 +64,9 @@ class SparseColumns {
 void add_scaled_products(const SparseRows& x, std::span<const std::int32_t> rows,
                          std::span<const float> factors, const float* tile, float* out);
 
+/// out[r, :] += g[r, 0 .. columns) tile for the rows r of a matrix g, entries added in their order.
+/// @param g [rows, stride], tile [columns, 16], out [rows, 16]; the last two aligned to 64 bytes
+void add_products(const float* g, std::int64_t rows, std::int64_t stride, std::int64_t columns,
+                  const float* tile, float* out);
+
 }  // namespace modeldiff::trak

@@ -2,6 +2,9 @@
 #include <ATen/core/grad_mode.h>
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <vector>
+
 #include "features.h"
 #include "modeldiff/attributor.h"
 #include "modeldiff/core/error.h"
@@ -22,6 +25,7 @@ std::int64_t default_projection(std::int64_t parameters) {
 ///   phi_r(z) = P_r' grad f(z; theta_r) / sqrt(k)
 ///   T_r[q, i] = phi_r(q)' (Phi_r'Phi_r + lambda_r I)^-1 phi_r(i)
 ///   score[q, i] = (mean_r T_r[q, i]) (mean_r (1 - p_r,i))^q_power
+/// With several checkpoints T_r and 1 - p_r are means over those of the run.
 /// The authors' code divides each inverse by its mean absolute entry; here runs keep their true
 /// scale. P differs from run to run.
 class TrakAttributor final : public Attributor {
@@ -29,21 +33,21 @@ class TrakAttributor final : public Attributor {
   explicit TrakAttributor(const TrakParams& params) : params_(params) {}
 
   TensorMap score_run(const ScoreRunRequest& request) const override {
-    const std::int64_t parameters = request.predictor.model->parameters().count();
-    const trak::FeatureRequest wanted{
-        request.predictor,   request.weights,         request.facts.task,
-        request.measurement, params_.projection_kind, columns(parameters),
-        request.seed,        params_.batch,           request.progress};
-    const trak::Features train = trak::features(wanted, request.train);
-    const trak::Features queries = trak::features(wanted, request.queries);
-    request.progress.check_stop();
-
-    const at::NoGradGuard no_gradients;
-    const trak::RunScores result =
-        trak::run_scores(train, queries.rows, request.subset, {params_.damping, params_.newton});
-    return {{"scores", result.scores.to(at::kFloat)},
-            {"one_minus_p", train.one_minus_p.to(at::kFloat)},
-            {"lambda", at::full({1}, result.lambda, at::kDouble)}};
+    std::vector<Weights> states;
+    for (const Checkpoint& checkpoint : request.checkpoints) states.push_back(checkpoint.weights);
+    if (params_.checkpoints == 0) states = {request.weights};
+    const double share = 1.0 / static_cast<double>(states.size());
+    at::Tensor scores, miss,
+        lambda = at::empty({static_cast<std::int64_t>(states.size())}, at::kDouble);
+    for (std::size_t i = 0; i < states.size(); ++i) {
+      const StateScores one = score_state(request, states[i], i);
+      lambda[static_cast<std::int64_t>(i)] = one.run.lambda;
+      scores = i == 0 ? one.run.scores * share : scores.add_(one.run.scores, share);
+      miss = i == 0 ? one.one_minus_p * share : miss.add_(one.one_minus_p, share);
+    }
+    return {{"scores", scores.to(at::kFloat)},
+            {"one_minus_p", miss.to(at::kFloat)},
+            {"lambda", lambda}};
   }
 
   Attribution combine(const CombineRequest& request) const override {
@@ -56,7 +60,7 @@ class TrakAttributor final : public Attributor {
       check_shape(run.at("scores"), scores.sizes());
       scores += run.at("scores");
       miss += run.at("one_minus_p");
-      lambdas.push_back(run.at("lambda").item<double>());
+      lambdas.push_back(run.at("lambda").mean().item<double>());
     }
     Attribution out;
     out.scores = (scores / runs * (miss / runs).pow(params_.q_power)).to(at::kFloat);
@@ -72,13 +76,43 @@ class TrakAttributor final : public Attributor {
     const auto k = static_cast<double>(columns(parameters));
     const auto n = static_cast<double>(examples);
     const auto m = static_cast<double>(queries);
-    return kPasses + 4 * (n + m) * k + 8 * k * k + 16 * m * k + 4 * n * m;
+    const double features = std::min(4 * n * k, memory_cap());
+    return kPasses + features + 4 * m * k + 8 * k * k + 16 * m * k + 4 * n * m;
   }
 
  private:
   std::int64_t columns(std::int64_t parameters) const {
     if (params_.projection_kind == ProjectionKind::identity) return parameters;
     return params_.projection.value_or(default_projection(parameters));
+  }
+
+  double memory_cap() const { return static_cast<double>(params_.memory) * 1024 * 1024; }
+
+  struct StateScores {
+    trak::RunScores run;
+    at::Tensor one_minus_p;
+  };
+
+  /// The scores of one state of a run; each has a projection of its own.
+  StateScores score_state(const ScoreRunRequest& request, const Weights& weights,
+                          std::size_t index) const {
+    const trak::FeatureRequest wanted{request.predictor,
+                                      weights,
+                                      request.facts.task,
+                                      request.measurement,
+                                      params_.projection_kind,
+                                      columns(request.predictor.model->parameters().count()),
+                                      derive_seed(request.seed, "state", index),
+                                      params_.batch,
+                                      request.progress};
+    const trak::Features train = trak::features(
+        wanted, request.train, {static_cast<std::int64_t>(memory_cap()), request.scratch});
+    const trak::Features queries = trak::features(wanted, request.queries);
+    request.progress.check_stop();
+    const at::NoGradGuard no_gradients;
+    return {trak::run_scores(train, queries.rows.all(), request.subset,
+                             {params_.damping, params_.newton}),
+            train.one_minus_p};
   }
 
   static void check_shape(const at::Tensor& found, at::IntArrayRef expected) {
@@ -92,8 +126,8 @@ class TrakAttributor final : public Attributor {
 
 }  // namespace
 
-MODELDIFF_PLUGIN("attributors", "trak", "1.0",
+MODELDIFF_PLUGIN("attributors", "trak", "2.0",
                  "Scores from projected gradients (TRAK, Park et al. 2023)", TrakAttributor,
-                 TrakParams, R"({"runs": "all"})")
+                 TrakParams, R"({"runs": "all", "checkpoints": "checkpoints"})")
 
 }  // namespace modeldiff

@@ -8,14 +8,16 @@
 
 namespace modeldiff {
 
-/// Entries of the projection matrix P.
-enum class ProjectionKind { rademacher, normal, identity };
+/// The projection matrix P.
+enum class ProjectionKind { rademacher, normal, structured, factored, identity };
 
 template <>
 struct Choices<ProjectionKind> {
   static constexpr std::pair<ProjectionKind, const char*> names[] = {
       {ProjectionKind::rademacher, "rademacher"},
       {ProjectionKind::normal, "normal"},
+      {ProjectionKind::structured, "structured"},
+      {ProjectionKind::factored, "factored"},
       {ProjectionKind::identity, "identity"}};
 };
 
@@ -26,7 +28,9 @@ struct TrakParams {
   double damping = 1e-3;
   double q_power = 0;
   bool newton = false;
+  std::int64_t checkpoints = 0;
   std::int64_t batch = 0;
+  std::int64_t memory = 1024;
 
   static Schema<TrakParams> schema() {
     return Schema<TrakParams>("trak")
@@ -36,8 +40,11 @@ struct TrakParams {
                "200,000, 2048 above.",
                at_least(1))
         .field("projection_kind", &TrakParams::projection_kind,
-               "Entries of the projection: signs, standard normal numbers, or none: the raw "
-               "gradients, for small models.")
+               "Entries of the projection: `rademacher`, signs; `normal`, standard normal numbers; "
+               "`structured`, signs made by Hadamard transforms of the rows and columns of a "
+               "layer's gradient, a hundred times less work; `factored`, signs that are products "
+               "of one for the row and one for the column, the least work and the most noise; "
+               "`identity`, none: the raw gradients, for small models.")
         .field("damping", &TrakParams::damping,
                "Added to the diagonal of the Gram matrix of projected gradients, as a share of its "
                "mean.",
@@ -50,9 +57,17 @@ struct TrakParams {
             at_least(0))
         .field("newton", &TrakParams::newton,
                "Weight training examples by p (1 - p) in the Gram matrix.")
+        .field("checkpoints", &TrakParams::checkpoints,
+               "Evenly spaced checkpoints of each run that are scored, the last at its end, and "
+               "averaged. 0: the final weights only.",
+               at_least(0))
         .field("batch", &TrakParams::batch,
                "Examples in one forward pass; 0: as many as fit in 256 MB.", at_least(0),
-               unit("examples"));
+               unit("examples"))
+        .field("memory", &TrakParams::memory,
+               "Memory for the features of the training examples; more of them are kept in a file "
+               "while a run is scored.",
+               at_least(1), unit("MiB"), not_semantic());
   }
 };
 

@@ -7,6 +7,7 @@
 #include <cmath>
 
 #include "modeldiff/core/error.h"
+#include "plugins/attributors/trak/project_layer.h"
 #include "plugins/attributors/trak/projection.h"
 #include "tests/plugins/attributors/small_models.h"
 
@@ -87,7 +88,8 @@ TEST_CASE("without a projection features are the gradients of every example") {
   for (const auto& fixture : {mlp_fixture(), conv_fixture()}) {
     const trak::Features found =
         features_of(*fixture, fixture->train, {.kind = ProjectionKind::identity});
-    CHECK(relative_distance(found.rows, gradients_one_by_one(*fixture, fixture->train)) < 1e-5);
+    CHECK(relative_distance(found.rows.all(), gradients_one_by_one(*fixture, fixture->train)) <
+          1e-5);
   }
 }
 
@@ -105,7 +107,7 @@ TEST_CASE(
       const at::Tensor p = whole_projection(*fixture->predictor.model, layers, options);
       const at::Tensor expected =
           at::matmul(gradients_one_by_one(*fixture, fixture->train), p) / std::sqrt(200.0);
-      CHECK(relative_distance(features_of(*fixture, fixture->train, options).rows, expected) <
+      CHECK(relative_distance(features_of(*fixture, fixture->train, options).rows.all(), expected) <
             1e-5);
     }
   }
@@ -114,26 +116,65 @@ TEST_CASE(
 TEST_CASE("batches and threads do not matter") {
   const int threads = at::get_num_threads();
   for (const auto& fixture : {mlp_fixture(), conv_fixture()}) {
-    const at::Tensor whole = features_of(*fixture, fixture->train, {}).rows;
-    CHECK(features_of(*fixture, fixture->train, {}).rows.equal(whole));
+    const at::Tensor whole = features_of(*fixture, fixture->train, {}).rows.all();
+    CHECK(features_of(*fixture, fixture->train, {}).rows.all().equal(whole));
     for (const std::int64_t batch : {1, 7}) {
       CAPTURE(batch);
-      CHECK(relative_distance(features_of(*fixture, fixture->train, {.batch = batch}).rows, whole) <
-            1e-5);
+      CHECK(relative_distance(features_of(*fixture, fixture->train, {.batch = batch}).rows.all(),
+                              whole) < 1e-5);
     }
     at::set_num_threads(3);
-    const at::Tensor threaded = features_of(*fixture, fixture->train, {}).rows;
+    const at::Tensor threaded = features_of(*fixture, fixture->train, {}).rows.all();
     at::set_num_threads(threads);
     CHECK(relative_distance(threaded, whole) < 1e-5);
   }
 }
 
+TEST_CASE("a projected layer is the same bytes for any number of examples at once and of threads") {
+  const auto fixture = conv_fixture();
+  LayerTape tape;
+  Pass pass;
+  pass.tape = &tape;
+  const at::Tensor outputs =
+      fixture->predictor.model->forward(fixture->weights, fixture->train.inputs, pass);
+  const std::vector<at::Tensor> deltas =
+      tape.output_gradients(log_odds_margin(outputs, fixture->train.targets).sum());
+  const int threads = at::get_num_threads();
+  for (const ProjectionKind kind : {ProjectionKind::rademacher, ProjectionKind::normal,
+                                    ProjectionKind::structured, ProjectionKind::factored}) {
+    for (std::size_t layer = 0; layer < deltas.size(); ++layer) {
+      const LayerRecord& record = tape.records()[layer];
+      CAPTURE(record.name);
+      const trak::LayerProjection projection(kind, 5, record.name);
+      const auto projected = [&](std::int64_t begin, std::int64_t count) {
+        LayerRecord some = record;
+        some.input = record.input.narrow(0, begin, count);
+        some.output = record.output.narrow(0, begin, count);
+        at::Tensor phi = at::zeros({count, 200});
+        trak::add_projected_layer(projection, some, deltas[layer].narrow(0, begin, count), phi);
+        return phi;
+      };
+      const at::Tensor together = projected(0, 30);
+      for (const int used : {1, 3}) {
+        at::set_num_threads(used);
+        CHECK(projected(0, 30).equal(together));
+        for (const std::int64_t count : {2, 7}) {
+          CHECK(projected(11, count).equal(together.narrow(0, 11, count)));
+        }
+      }
+      at::set_num_threads(threads);
+    }
+  }
+}
+
 TEST_CASE("training examples and queries of a run share P; runs do not") {
   const auto fixture = mlp_fixture();
-  CHECK(features_of(*fixture, fixture->train.select(at::arange(5, at::kLong)), {})
-            .rows.equal(features_of(*fixture, fixture->train, {}).rows.narrow(0, 0, 5)));
-  const at::Tensor other = features_of(*fixture, fixture->train, {.seed = 4}).rows;
-  CHECK(relative_distance(other, features_of(*fixture, fixture->train, {}).rows) > 0.5);
+  const at::Tensor whole = features_of(*fixture, fixture->train, {}).rows.all();
+  const at::Tensor some =
+      features_of(*fixture, fixture->train.select(at::arange(5, at::kLong)), {}).rows.all();
+  CHECK(relative_distance(some, whole.narrow(0, 0, 5)) < 1e-6);
+  const at::Tensor other = features_of(*fixture, fixture->train, {.seed = 4}).rows.all();
+  CHECK(relative_distance(other, whole) > 0.5);
 }
 
 TEST_CASE("1 - p comes from the margin and does not vanish for confident examples") {

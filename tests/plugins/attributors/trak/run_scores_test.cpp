@@ -47,7 +47,7 @@ double mean_pearson(const at::Tensor& a, const at::Tensor& b) {
 struct Logistic {
   at::Tensor phi, queries;  // [300, 11], [20, 11]
   at::Tensor left_out;      // [20, 300]: f - f without i, by fitting again
-  trak::Features features;
+  at::Tensor one_minus_p;   // [300]
 
   explicit Logistic(std::uint64_t seed) {
     const at::Tensor x = at::cat({doubles(seed, {300, 10}), at::ones({300, 1}, at::kDouble)}, 1);
@@ -65,8 +65,10 @@ struct Logistic {
     for (std::int64_t i = 0; i < 300; ++i) {
       left_out.select(1, i).copy_(at::matmul(queries, w - fit_logistic(without_row(phi, i), w)));
     }
-    features = {phi, at::sigmoid(-at::matmul(phi, w))};
+    one_minus_p = at::sigmoid(-at::matmul(phi, w));
   }
+
+  trak::Features features() const { return {trak::FeatureRows(phi), one_minus_p}; }
 };
 
 }  // namespace
@@ -88,7 +90,7 @@ TEST_CASE("without a projection scores of a logistic regression are phi_q' (Phi'
   const at::Tensor phi = rows(fixture->train);
   const at::Tensor expected =
       at::matmul(rows(fixture->queries), at::linalg_solve(at::matmul(phi.t(), phi), phi.t()));
-  const trak::RunScores found = run_scores(train, queries.rows, {}, {.damping = 0});
+  const trak::RunScores found = run_scores(train, queries.rows.all(), {}, {.damping = 0});
   CHECK(largest_difference(found.scores, expected) < 1e-10);
   CHECK(found.lambda == 0);
   const at::Tensor miss = at::sigmoid(-at::matmul(phi, fixture->weights.parameters));
@@ -104,7 +106,7 @@ TEST_CASE(
     return at::linalg_solve(at::matmul(inputs.t(), inputs), at::matmul(inputs.t(), targets));
   };
   const at::Tensor w = fit(x, y);
-  const trak::Features features{x, at::ones({50}, at::kDouble)};
+  const trak::Features features{trak::FeatureRows(x), at::ones({50}, at::kDouble)};
   const at::Tensor scores = run_scores(features, queries, {}, {.damping = 0}).scores;
   const at::Tensor leverage = run_scores(features, x, {}, {.damping = 0}).scores.diagonal();
   const at::Tensor predicted = scores * (y - at::matmul(x, w)) / (1 - leverage);
@@ -122,9 +124,9 @@ TEST_CASE(
   for (const std::uint64_t seed : {1, 2, 3}) {
     CAPTURE(seed);
     const Logistic problem(seed);
-    const at::Tensor q = problem.features.one_minus_p;
+    const at::Tensor q = problem.one_minus_p;
     const auto scores = [&](const at::Tensor& of, bool newton) {
-      return run_scores(problem.features, of, {}, {.damping = 0, .newton = newton}).scores;
+      return run_scores(problem.features(), of, {}, {.damping = 0, .newton = newton}).scores;
     };
     CHECK(mean_pearson(scores(problem.queries, false) * q, problem.left_out) >= 0.80);
     CHECK(mean_pearson(scores(problem.queries, true) * q, problem.left_out) >= 0.995);
@@ -139,21 +141,21 @@ TEST_CASE(
 TEST_CASE(
     "with strong damping scores become the products of features over lambda; scaling f leaves "
     "their rows' directions") {
-  const trak::Features train{doubles(1, {60, 10}), at::ones({60}, at::kDouble)};
+  const trak::Features train{trak::FeatureRows(doubles(1, {60, 10})), at::ones({60}, at::kDouble)};
   const at::Tensor queries = doubles(2, {5, 10});
   const trak::RunScores strong = run_scores(train, queries, {}, {.damping = 1e9});
-  CHECK(relative_distance(strong.scores * strong.lambda, at::matmul(queries, train.rows.t())) <
-        1e-6);
+  CHECK(relative_distance(strong.scores * strong.lambda,
+                          at::matmul(queries, train.rows.all().t())) < 1e-6);
   const auto unit = [](const at::Tensor& x) { return x / x.norm(2, 1, true); };
-  const trak::Features scaled{7 * train.rows, train.one_minus_p};
+  const trak::Features scaled{trak::FeatureRows(7 * train.rows.all()), train.one_minus_p};
   CHECK(largest_difference(unit(run_scores(scaled, 7 * queries, {}, {}).scores),
                            unit(run_scores(train, queries, {}, {}).scores)) < 1e-6);
 }
 
 TEST_CASE("a Gram matrix larger than one block is the Gram matrix") {
-  const trak::Features train{normal(1, {5000, 600}), at::ones({5000})};
+  const trak::Features train{trak::FeatureRows(normal(1, {5000, 600})), at::ones({5000})};
   const at::Tensor queries = normal(2, {3, 600});
-  const at::Tensor phi = train.rows.to(at::kDouble);
+  const at::Tensor phi = train.rows.all().to(at::kDouble);
   const at::Tensor gram = at::matmul(phi.t(), phi);
   const at::Tensor damped = gram + 1e-3 * gram.trace() / 600 * at::eye(600, at::kDouble);
   const at::Tensor expected =
@@ -162,12 +164,12 @@ TEST_CASE("a Gram matrix larger than one block is the Gram matrix") {
 }
 
 TEST_CASE("only examples that the run was trained on are in the Gram matrix, all get scores") {
-  const trak::Features train{doubles(1, {30, 5}), at::ones({30}, at::kDouble)};
+  const trak::Features train{trak::FeatureRows(doubles(1, {30, 5})), at::ones({30}, at::kDouble)};
   const at::Tensor queries = doubles(2, {3, 5});
   const at::Tensor subset = at::arange(0, 30, 2, at::kLong);
-  const at::Tensor phi = train.rows.index_select(0, subset);
+  const at::Tensor phi = train.rows.all().index_select(0, subset);
   const at::Tensor expected =
-      at::matmul(queries, at::linalg_solve(at::matmul(phi.t(), phi), train.rows.t()));
+      at::matmul(queries, at::linalg_solve(at::matmul(phi.t(), phi), train.rows.all().t()));
   const trak::RunScores found = run_scores(train, queries, subset, {.damping = 0});
   CHECK(found.scores.size(1) == 30);
   CHECK(largest_difference(found.scores, expected) < 1e-10);
@@ -175,14 +177,16 @@ TEST_CASE("only examples that the run was trained on are in the Gram matrix, all
 
 TEST_CASE("a singular Gram matrix is an error that names n, k and lambda") {
   const at::Tensor queries = doubles(2, {3, 8});
-  const trak::Features none{at::zeros({5, 8}, at::kDouble), at::ones({5}, at::kDouble)};
+  const trak::Features none{trak::FeatureRows(at::zeros({5, 8}, at::kDouble)),
+                            at::ones({5}, at::kDouble)};
   CHECK_THROWS_WITH_AS(
       run_scores(none, queries, {}, {}),
       "the Gram matrix of n = 5 gradients, projected to k = 8 numbers, is singular with lambda = 0 "
       "(damping 0.001): all gradients are 0",
       NumericalError);
   // Whole numbers, so that the rank is 1 without rounding.
-  const trak::Features alike{at::ones({5, 8}, at::kDouble), at::ones({5}, at::kDouble)};
+  const trak::Features alike{trak::FeatureRows(at::ones({5, 8}, at::kDouble)),
+                             at::ones({5}, at::kDouble)};
   CHECK_THROWS_WITH_AS(
       run_scores(alike, queries, {}, {.damping = 0}),
       "the Gram matrix of n = 5 gradients, projected to k = 8 numbers, is singular with lambda = 0 "
@@ -191,6 +195,7 @@ TEST_CASE("a singular Gram matrix is an error that names n, k and lambda") {
       NumericalError);
   at::Tensor broken = doubles(1, {5, 8});
   broken[2][3] = std::numeric_limits<double>::infinity();
-  CHECK_THROWS_WITH_AS(run_scores({broken, at::ones({5}, at::kDouble)}, queries, {}, {}),
-                       "a gradient of the measurement is not finite", NumericalError);
+  CHECK_THROWS_WITH_AS(
+      run_scores({trak::FeatureRows(broken), at::ones({5}, at::kDouble)}, queries, {}, {}),
+      "a gradient of the measurement is not finite", NumericalError);
 }
