@@ -2,7 +2,7 @@
 
 #include <cstdlib>
 
-#include "image_folder/image_decode.h"
+#include "images/image_decode.h"
 #include "modeldiff/core/error.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {

@@ -9,9 +9,9 @@
 #include <unordered_map>
 
 #include "common/archive_reader.h"
-#include "image_decode.h"
 #include "image_folder_params.h"
 #include "image_listing.h"
+#include "images/image_decode.h"
 #include "modeldiff/core/random.h"
 #include "modeldiff/dataset.h"
 #include "modeldiff/plugin.h"

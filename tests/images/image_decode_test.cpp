@@ -1,9 +1,9 @@
-#include "image_folder/image_decode.h"
+#include "images/image_decode.h"
 
 #include <doctest/doctest.h>
 #include <zlib.h>
 
-#include "fixtures.h"
+#include "plugins/datasets/fixtures.h"
 
 using namespace modeldiff;
 using namespace modeldiff::testing;

@@ -1,18 +1,16 @@
-#include "image_decode.h"
+#include "images/image_decode.h"
 
 #include <fmt/format.h>
 #include <png.h>
 
 #include <algorithm>
 #include <cmath>
-#include <csetjmp>
-#include <cstdio>
 
-// jpeglib.h needs <cstdio> before it.
-#include <jpeglib.h>
-#include <jerror.h>
-
+#include "images/jpeg_errors.h"
 #include "modeldiff/core/error.h"
+
+// Its constants need those of jpeglib.h.
+#include <jerror.h>
 
 namespace modeldiff {
 namespace {
@@ -28,27 +26,14 @@ void check_size(std::uint64_t height, std::uint64_t width, const std::string& na
   }
 }
 
-/// libjpeg's error handler, which must not return.
-struct JpegErrors {
-  jpeg_error_mgr manager;
-  std::jmp_buf recover;
-  char message[JMSG_LENGTH_MAX];
-
-  [[noreturn]] static void fail(j_common_ptr info) {
-    auto* errors = reinterpret_cast<JpegErrors*>(info->err);
-    info->err->format_message(info, errors->message);
-    std::longjmp(errors->recover, 1);
-  }
-  /// Level -1 is a warning. After these the data is corrupt, and libjpeg would make something up.
-  static void emit(j_common_ptr info, int level) {
-    constexpr int kCorrupt[] = {JWRN_ARITH_BAD_CODE, JWRN_BOGUS_PROGRESSION, JWRN_HIT_MARKER,
-                                JWRN_HUFF_BAD_CODE,  JWRN_JPEG_EOF,          JWRN_MUST_RESYNC};
-    const int code = info->err->msg_code;
-    if (level < 0 &&
-        std::find(std::begin(kCorrupt), std::end(kCorrupt), code) != std::end(kCorrupt))
-      fail(info);
-  }
-};
+/// Level -1 is a warning. After these the data is corrupt, and libjpeg would make something up.
+void fail_when_corrupt(j_common_ptr info, int level) {
+  constexpr int kCorrupt[] = {JWRN_ARITH_BAD_CODE, JWRN_BOGUS_PROGRESSION, JWRN_HIT_MARKER,
+                              JWRN_HUFF_BAD_CODE,  JWRN_JPEG_EOF,          JWRN_MUST_RESYNC};
+  const int code = info->err->msg_code;
+  if (level < 0 && std::find(std::begin(kCorrupt), std::end(kCorrupt), code) != std::end(kCorrupt))
+    JpegErrors::fail(info);
+}
 
 void limit_scans(j_common_ptr info) {
   if (reinterpret_cast<j_decompress_ptr>(info)->input_scan_number > kMostJpegScans) {
@@ -58,16 +43,12 @@ void limit_scans(j_common_ptr info) {
   }
 }
 
-/// Owns libjpeg's memory. setjmp must stand in a frame that outlives the calls it guards and holds
-/// nothing that needs a destructor; so each call is a function of its own that says whether it came
-/// through.
+/// Owns libjpeg's memory. Each call is a function of its own that says whether it came through.
 class JpegDecoder {
  public:
   JpegDecoder() {
-    info_.err = jpeg_std_error(&errors_.manager);
-    errors_.manager.error_exit = JpegErrors::fail;
-    errors_.manager.emit_message = JpegErrors::emit;
-    errors_.message[0] = '\0';
+    info_.err = errors_.start();
+    errors_.manager.emit_message = fail_when_corrupt;
     jpeg_create_decompress(&info_);
     progress_.progress_monitor = limit_scans;
     info_.progress = &progress_;
