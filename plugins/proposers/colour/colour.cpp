@@ -23,8 +23,11 @@ at::Tensor hue_rotation(double degrees) {
       .view({3, 3});
 }
 
-/// Families 1 to 6 of the table in docs/modeldiff.md: casts, hue, saturation, brightness, contrast,
-/// gamma.
+/// Shares of red, green and blue in the luminance (ITU-R BT.601).
+constexpr float kLuminance[] = {0.299f, 0.587f, 0.114f};
+
+/// Families 1 to 7 of the table in docs/modeldiff.md: casts, hue, saturation, brightness, contrast,
+/// gamma, channels.
 class ColourProposer final : public Proposer {
  public:
   explicit ColourProposer(ColourParams params) : params_(std::move(params)) {}
@@ -46,6 +49,7 @@ class ColourProposer final : public Proposer {
         add("hue_rotation", fmt::format("hue rotated by {:g} degrees", degrees), degrees);
       for (const double factor : params_.saturations)
         add("saturation", fmt::format("saturation x {:g}", factor), factor);
+      if (params_.channels) add_mixtures(out);
     }
     for (const double amount : params_.brightnesses)
       add("brightness", fmt::format("brightness {:+g}", amount), amount);
@@ -57,11 +61,30 @@ class ColourProposer final : public Proposer {
   }
 
   at::Tensor apply(const Transformation& transformation, const at::Tensor& images) const override {
+    if (transformation.family == "channels")
+      return mixed(transformation.tensors.at("mixture"), images).clamp(0, 1);
     const auto amount = transformation.parameters.at("amount").get<double>();
     return changed(transformation, images, amount).clamp(0, 1);
   }
 
  private:
+  /// @param mixture [3, 3]: shares of the old channels in each new one
+  static at::Tensor mixed(const at::Tensor& mixture, const at::Tensor& images) {
+    return at::einsum("dc,nchw->ndhw", {mixture, images}).contiguous();
+  }
+
+  static void add_mixtures(std::vector<Transformation>& out) {
+    const auto add = [&](const std::string& label, const at::Tensor& mixture) {
+      out.push_back({"", "channels", label, Json::object(), {{"mixture", mixture}}, -1});
+    };
+    const at::Tensor same = at::eye(3);
+    const auto swapped = [&](const at::Tensor& order) { return same.index_select(0, order); };
+    add("red and green swapped", swapped(at::tensor({1, 0, 2})));
+    add("red and blue swapped", swapped(at::tensor({2, 1, 0})));
+    add("green and blue swapped", swapped(at::tensor({0, 2, 1})));
+    add("grey", at::tensor(at::ArrayRef<float>(kLuminance)).expand({3, 3}).contiguous());
+  }
+
   static at::Tensor changed(const Transformation& transformation, const at::Tensor& images,
                             double amount) {
     const std::string& family = transformation.family;
@@ -69,8 +92,7 @@ class ColourProposer final : public Proposer {
       const auto colour = transformation.parameters.at("colour").get<std::vector<float>>();
       return images + amount * at::tensor(colour).view({1, 3, 1, 1});
     }
-    if (family == "hue_rotation")
-      return at::einsum("dc,nchw->ndhw", {hue_rotation(amount), images}).contiguous();
+    if (family == "hue_rotation") return mixed(hue_rotation(amount), images);
     if (family == "saturation") {
       const at::Tensor grey = images.mean(1, /*keepdim=*/true);
       return grey + amount * (images - grey);
@@ -88,8 +110,8 @@ class ColourProposer final : public Proposer {
 
 }  // namespace
 
-MODELDIFF_PLUGIN("proposers", "colour", "1.0",
-                 "Casts, hue, saturation, brightness, contrast and gamma", ColourProposer,
+MODELDIFF_PLUGIN("proposers", "colour", "1.1",
+                 "Casts, hue, saturation, brightness, contrast, gamma and channels", ColourProposer,
                  ColourParams, R"({"data": "images"})");
 
 }  // namespace modeldiff

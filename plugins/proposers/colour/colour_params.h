@@ -14,6 +14,7 @@ struct ColourParams {
   std::vector<double> brightnesses = {-0.25, -0.1, 0.1, 0.25};
   std::vector<double> contrasts = {0.4, 0.7, 1.5};
   std::vector<double> gammas = {0.5, 2};
+  bool channels = true;
 
   static Schema<ColourParams> schema() {
     using P = ColourParams;
@@ -27,7 +28,10 @@ struct ColourParams {
         .field("brightnesses", &P::brightnesses, "Added to every pixel.", item_count(0, 16))
         .field("contrasts", &P::contrasts, "Factors of the distance from the image's mean.",
                item_count(0, 16))
-        .field("gammas", &P::gammas, "Exponents.", item_count(0, 16), each_item(more_than(0)));
+        .field("gammas", &P::gammas, "Exponents.", item_count(0, 16), each_item(more_than(0)))
+        .field("channels", &P::channels,
+               "Two channels swapped, each pair; and grey of the same luminance; colour images "
+               "only.");
   }
 };
 
