@@ -198,7 +198,8 @@ TEST_CASE("many changes in one pass are each what it is alone") {
       for (std::int64_t j = 0; j < kChanges; ++j) {
         CAPTURE(j);
         objective->difference_sum(w, v[j], rows, found);
-        CHECK(relative(together[j], found) < (precision == Precision::float32 ? 5e-6 : 1e-12));
+        // Of bytes the changes are rounded to 16 bits in float32.
+        CHECK(relative(together[j], found) < (precision == Precision::float32 ? 1e-5 : 1e-12));
       }
       at::Tensor two = at::empty({2, w.numel()}, at::kDouble);
       objective->difference_sums(w, v.slice(0, 37, 39), rows, two);

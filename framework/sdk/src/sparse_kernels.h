@@ -66,9 +66,41 @@ struct SparseKernels {
   void (*softmax)(S* z, std::int64_t count, std::int64_t classes);
 };
 
+/// Bytes that are not both zero of two neighbouring sources, by the target that their products are
+/// added to. Those of targets[t] are entries [starts[t], starts[t + 1]), and sum to at most
+/// kMostByteSum.
+struct BytePairs {
+  const std::int32_t* targets;
+  const std::int32_t* starts;
+  std::int64_t count;
+  const std::uint16_t* pairs;  ///< of each entry: bytes of sources 2 pair and 2 pair + 1
+  const std::uint32_t* words;  ///< first byte + 65536 second byte
+};
+
+/// Matrices are rounded to integers of at most this size, so that sums of their products with bytes
+/// fit 32 bits. With what is left over from another they still fit 16.
+constexpr std::int32_t kMostRounded = 32766;
+constexpr std::int32_t kMostByteSum = 65535;
+
+/// Products of bytes, which stand for byte / 255, with rounded matrices, one in each lane of a
+/// vector. What comes of a lane does not depend on the others.
+struct PairKernels {
+  /// scale [outputs, lanes] <- largest |b| / kMostRounded; words [ceil(rows / 2), outputs, lanes] <-
+  /// b [rows, outputs, lanes] / scale as integers, two rows in a word, in an order of its own. What
+  /// rounding leaves of a row is added to the next, so that the error of any sum of consecutive rows
+  /// is at most one scale: products with inputs that vary little from one column to the next, as
+  /// pixels do, are more exact by a digit. Where b is not finite neither is scale.
+  void (*round)(const float* b, std::int64_t rows, std::int64_t outputs, std::int32_t* words,
+                float* scale);
+  /// z [targets, outputs, lanes] += X b, with what round() made of b [rows, outputs, lanes].
+  void (*multiply)(const BytePairs& x, const std::int32_t* words, const float* scale,
+                   std::int64_t rows, std::int64_t outputs, float* z);
+};
+
 struct SparseKernelSet {
   SparseKernels<float> single;
   SparseKernels<double> twofold;
+  PairKernels pairs;
 };
 
 extern const SparseKernelSet kPortableSparseKernels;

@@ -3,10 +3,11 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
+#include <utility>
 #include <vector>
 
-#include "modeldiff/objective.h"
-#include "sparse_kernels.h"
+#include "aligned_vector.h"
+#include "linear_data.h"
 
 namespace modeldiff {
 
@@ -75,6 +76,51 @@ class SortedTile {
   std::vector<std::int32_t> columns_, starts_;
   std::vector<std::uint16_t> rows_;
   std::vector<S> values_;
+};
+
+/// Products of some rows with groups of matrices, one matrix in each lane.
+template <typename S>
+class SortedStrip {
+ public:
+  using Number = S;
+
+  /// Groups of matrices as multiply() takes them.
+  struct Weights {
+    AlignedVector<S> numbers;  // [groups, columns, outputs, lanes]
+    Weights(const LinearData&, AlignedVector<S> all) : numbers(std::move(all)) {}
+  };
+
+  SortedStrip(const LinearData& data, RowSpan rows) : rows_(rows.begin(), rows.end()) {
+    std::vector<std::int32_t> counts(data.columns());
+    for (std::size_t begin = 0; begin < rows_.size(); begin += kTileRows) {
+      const std::size_t size = std::min(kTileRows, rows_.size() - begin);
+      by_column_.emplace_back().sort(data.matrix.view(), byte_values<S>(),
+                                     rows.subspan(begin, size), counts);
+    }
+  }
+
+  /// z [rows, outputs, lanes] += X B, with B a group of `weights`
+  void multiply(const LinearData& data, const Weights& weights, std::int64_t group, S* z) const {
+    const std::int64_t of_group = data.columns() * data.outputs * kernels<S>().lanes;
+    kernels<S>().multiply_lanes(data.matrix.view(), byte_values<S>().data(), rows_.data(),
+                                static_cast<std::int64_t>(rows_.size()),
+                                weights.numbers.data() + group * of_group, data.outputs, z);
+  }
+
+  /// g [columns, outputs, lanes] += X' d, with d [rows, outputs, lanes]
+  void multiply_transposed(const LinearData& data, const S* d, S* g) const {
+    for (const SortedTile<S>& tile : by_column_) {
+      kernels<S>().multiply_transposed_lanes(tile.view(), d, data.outputs, g);
+      d += static_cast<std::int64_t>(kTileRows) * data.outputs * kernels<S>().lanes;
+    }
+  }
+
+ private:
+  /// Their outputs stay in the first cache.
+  static constexpr std::size_t kTileRows = 64;
+
+  std::vector<std::int32_t> rows_;
+  std::vector<SortedTile<S>> by_column_;  // of each tile of rows
 };
 
 }  // namespace modeldiff
