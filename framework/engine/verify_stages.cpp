@@ -3,8 +3,11 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
+#include <string>
 
 #include "analysis/effects.h"
+#include "analysis/statistics.h"
 #include "engine/artifacts.h"
 #include "engine/stages.h"
 #include "engine/transformations.h"
@@ -159,6 +162,9 @@ void make_verification(Workspace& workspace, const Cell& cell, Publication& out,
   const Examples images = data.test.select(workspace.split(cell).verify);
   const Effects a = read_effects(workspace, cell, "effects of");
   const Effects b = read_effects(workspace, cell, "effects against");
+  std::map<std::string, Effects> also;
+  for (const Json& name : cell.own.at("also"))
+    also.emplace(name, read_effects(workspace, cell, "effects also " + name.get<std::string>()));
   const Verification verified = verify_sides(a, b, options);
   progress.update(0.7, "control");
 
@@ -177,6 +183,9 @@ void make_verification(Workspace& workspace, const Cell& cell, Publication& out,
       placebo["effect"] = {{names[0], a.placebo.select(1, f).mean().item<double>()},
                            {names[1], b.placebo.select(1, f).mean().item<double>()}};
     }
+    Json effects_also = Json::object();
+    for (const auto& [name, effects] : also)
+      effects_also[name] = to_json(t_interval(by_run(effects.by_image[index]), options.confidence));
     claims.push_back(
         {{"transformation", modeldiff::to_json(selected[index])},
          {"label", selected[index].label},
@@ -190,6 +199,7 @@ void make_verification(Workspace& workspace, const Cell& cell, Publication& out,
          {"claim", claim_text(effect.claim)},
          {"discovery", effect.discovery},
          {"effect", {{names[0], to_json(effect.effect_a)}, {names[1], to_json(effect.effect_b)}}},
+         {"also", effects_also},
          {"largest_single_effect",
           {{names[0], a.by_image[index].abs().max().item<double>()},
            {names[1], b.by_image[index].abs().max().item<double>()}}},
@@ -228,6 +238,14 @@ void make_verification(Workspace& workspace, const Cell& cell, Publication& out,
               {"relies", options.delta},
               {"ignores", options.epsilon},
               {"claims", claims}};
+  // In the order in which they were named, so that expectations can name one by its place.
+  std::map<std::size_t, Json> preregistered;
+  for (const Json& claim : claims) {
+    if (claim.at("preregistered").get<bool>())
+      preregistered.emplace(claim.at("selected").get<std::size_t>(), claim);
+  }
+  result["preregistered"] = Json::array();
+  for (const auto& [selected, claim] : preregistered) result["preregistered"].push_back(claim);
   if (const auto best = leading_claim(verified)) {
     result["best"] = *std::find_if(claims.begin(), claims.end(), [&](const Json& claim) {
       return claim.at("selected") == *best;

@@ -406,9 +406,10 @@ class PlanBuilder {
     cell.label = "verification";
     cell.path = "verify";
     Json config = verify;
-    for (const char* planned : {"runs", "images", "control"}) config.erase(planned);
+    for (const char* planned : {"runs", "images", "control", "also"}) config.erase(planned);
     cell.config = add_config(config);
-    cell.own = {{"seed", derive_seed(seed_, "verify")}, {"between", between}};
+    cell.own = {
+        {"seed", derive_seed(seed_, "verify")}, {"between", between}, {"also", verify.at("also")}};
     cell.inputs["selection"] = {selection_};
     cell.inputs["split"] = {split_};
     cell.inputs["dataset"] = {dataset_};
@@ -416,6 +417,11 @@ class PlanBuilder {
         add_effects("verify_effects", between[0], "verify", 0, runs, transformations);
     cell.inputs["effects against"] =
         add_effects("verify_effects", between[1], "verify", 0, runs, transformations);
+    for (const Json& name : verify.at("also")) {
+      const auto algorithm = name.get<std::string>();
+      cell.inputs["effects also " + algorithm] =
+          add_effects("verify_effects", algorithm, "verify", 0, runs, transformations);
+    }
     if (verify.at("control").get<bool>()) {
       cell.inputs["effects control"] =
           add_effects("verify_effects", between[0], "verify", runs, runs, transformations);

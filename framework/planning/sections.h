@@ -151,6 +151,7 @@ struct VerifySection {
   double ignores = 0.01;
   std::int64_t bootstrap = 2000;
   bool control = true;
+  std::vector<Reference> also;
 
   static Schema<VerifySection> schema() {
     return Schema<VerifySection>("verify")
@@ -170,7 +171,11 @@ struct VerifySection {
         .field("bootstrap", &VerifySection::bootstrap,
                "Draws of the interval over runs and images.", at_least(200))
         .field("control", &VerifySection::control,
-               "Verify the same claims between A and other runs of A too.");
+               "Verify the same claims between A and other runs of A too.")
+        .field("also", &VerifySection::also,
+               "More algorithms whose effects are told beside those of A and B: doses between "
+               "them, for instance.",
+               names_entry_of("algorithms"));
   }
 };
 

@@ -288,19 +288,25 @@ class Page {
            fmt::format("{:.0f} / {:.0f} %",
                        100 * claim.at("changed_predictions").at(names[0]).get<double>(),
                        100 * claim.at("changed_predictions").at(names[1]).get<double>())});
+      for (const auto& [name, other] : claim.at("also").items())
+        rows.back().push_back(html::points_interval(other));
     }
     const std::string a = html::escape(names[0]), b = html::escape(names[1]);
-    out += html::table({{"transformation"},
-                        {"class"},
-                        {"claim"},
-                        {"effect"},
-                        {"on " + a, true},
-                        {"on " + b, true},
-                        {"difference", true},
-                        {"adjusted p", true},
-                        {"more than placebo", true},
-                        {"predictions changed", true}},
-                       rows);
+    std::vector<html::Column> columns{{"transformation"},
+                                      {"class"},
+                                      {"claim"},
+                                      {"effect"},
+                                      {"on " + a, true},
+                                      {"on " + b, true},
+                                      {"difference", true},
+                                      {"adjusted p", true},
+                                      {"more than placebo", true},
+                                      {"predictions changed", true}};
+    if (!claims.empty()) {
+      for (const auto& [name, unused] : claims.front().at("also").items())
+        columns.push_back({"on " + html::escape(name), true});
+    }
+    out += html::table(columns, rows);
     if (verify.contains("control")) {
       out += fmt::format(
           "<p class=\"soft\">The same tests of {} against other runs of itself: {} discoveries, "

@@ -20,6 +20,7 @@ propose:
   - {plugin: patches, sizes: [4], corners: false, patterns: [], margin: 2, preregistered: true, target: 5}
   - {plugin: textures, dots: [], stripes: [], checkers: [], weights: [0.4], preregistered: true}
 screen: {images: 50, keep: 2, per_family: 2, runs: 2}
+verify: {also: [A]}
 evaluate: []
 )";
 
@@ -55,8 +56,14 @@ TEST_CASE("preregistered transformations are verified beside the best, each once
     CHECK(claim.at("preregistered") == (is_web || is_named));
     if (is_named) CHECK(claim.at("target_class") == 5);
     preregistered += claim.at("preregistered").get<bool>();
+    CHECK(claim.at("also").at("A") == claim.at("effect").at("A"));
   }
   CHECK(preregistered == 18 + 2);
+  // All of them again, in the order in which the file names them.
+  const Json& named = result.at("verify").at("preregistered");
+  REQUIRE(named.size() == preregistered);
+  CHECK(named[0].at("label") == "white 1x1 square at row 2, column 2");
+  CHECK(named.back().at("proposer") == "textures");
   CHECK(labels.size() == 18 + 2 + 2);
   CHECK(page.find("solid_patch, preregistered") != std::string::npos);
   CHECK(page.find("web, preregistered") != std::string::npos);
