@@ -12,9 +12,10 @@
 namespace modeldiff {
 namespace {
 
-constexpr AddVerb kVerbs[] = {add_run,   add_plan, add_check,  add_why,      add_report,
-                              add_show,  add_diff, add_new,    add_describe, add_schema,
-                              add_store, add_data, add_worker, add_doctor,   add_completion};
+constexpr AddVerb kVerbs[] = {add_run,    add_plan,     add_check,     add_why,
+                              add_report, add_show,     add_transform, add_diff,
+                              add_new,    add_describe, add_schema,    add_store,
+                              add_data,   add_worker,   add_doctor,    add_completion};
 
 void print_config_error(const ConfigError& error, const Globals& globals) {
   if (globals.json) {

@@ -84,6 +84,7 @@ void add_schema(CLI::App& app, const Globals& globals, int& exit_code);
 void add_why(CLI::App& app, const Globals& globals, int& exit_code);
 void add_report(CLI::App& app, const Globals& globals, int& exit_code);
 void add_show(CLI::App& app, const Globals& globals, int& exit_code);
+void add_transform(CLI::App& app, const Globals& globals, int& exit_code);
 void add_diff(CLI::App& app, const Globals& globals, int& exit_code);
 void add_store(CLI::App& app, const Globals& globals, int& exit_code);
 void add_data(CLI::App& app, const Globals& globals, int& exit_code);

@@ -58,6 +58,23 @@ std::optional<std::int64_t> target_class(const Json& target, const DataFacts& fa
                                           name_advice(name, facts.class_names, "there are")));
 }
 
+at::Tensor apply_checked(const Proposer& proposer, const Transformation& transformation,
+                         const at::Tensor& images) {
+  const at::Tensor out = proposer.apply(transformation, images);
+  if (out.sizes() != images.sizes() || out.scalar_type() != at::kFloat) {
+    throw PluginError(fmt::format("proposer '{}' turned images {} into {} ('{}')",
+                                  transformation.proposer, shape_text(images), shape_text(out),
+                                  transformation.label));
+  }
+  const float lowest = out.min().item<float>(), highest = out.max().item<float>();
+  if (!(lowest >= 0 && highest <= 1)) {
+    throw PluginError(
+        fmt::format("proposer '{}' left the range of images: [{}, {}] instead of [0, 1] ('{}')",
+                    transformation.proposer, lowest, highest, transformation.label));
+  }
+  return out;
+}
+
 ProposalSet::ProposalSet(const Workspace& workspace, const Cell& cell, const std::string& input,
                          const std::string& name) {
   for (std::size_t i = 0; i < workspace.input_count(cell, input); ++i) {
@@ -72,23 +89,6 @@ ProposalSet::ProposalSet(const Workspace& workspace, const Cell& cell, const std
     proposers_.emplace(params.at("plugin").get<std::string>(),
                        workspace.plugin<Proposer>("proposers", params));
   }
-}
-
-at::Tensor ProposalSet::apply(std::size_t index, const at::Tensor& images) const {
-  const Transformation& transformation = transformations_[index];
-  const at::Tensor out = proposer(index).apply(transformation, images);
-  if (out.sizes() != images.sizes() || out.scalar_type() != at::kFloat) {
-    throw PluginError(fmt::format("proposer '{}' turned images {} into {} ('{}')",
-                                  transformation.proposer, shape_text(images), shape_text(out),
-                                  transformation.label));
-  }
-  const float lowest = out.min().item<float>(), highest = out.max().item<float>();
-  if (!(lowest >= 0 && highest <= 1)) {
-    throw PluginError(
-        fmt::format("proposer '{}' left the range of images: [{}, {}] instead of [0, 1] ('{}')",
-                    transformation.proposer, lowest, highest, transformation.label));
-  }
-  return out;
 }
 
 EffectRuns::EffectRuns(Workspace& workspace, const Cell& cell) {

@@ -22,6 +22,11 @@ std::vector<Transformation> read_transformations(const Artifact& artifact,
 /// @throws ConfigError at `target`, with the nearest name
 std::optional<std::int64_t> target_class(const Json& target, const DataFacts& facts);
 
+/// @param images [n, C, H, W] float32 in [0, 1] @return the same, checked to be so
+/// @throws PluginError when the plugin gives another shape or leaves [0, 1]
+at::Tensor apply_checked(const Proposer& proposer, const Transformation& transformation,
+                         const at::Tensor& images);
+
 /// Transformations together with the plugins that apply them.
 class ProposalSet {
  public:
@@ -36,9 +41,9 @@ class ProposalSet {
   const Proposer& proposer(std::size_t index) const {
     return *proposers_.at(transformations_[index].proposer);
   }
-  /// @param images [n, C, H, W] float32 in [0, 1] @return the same, checked to be so
-  /// @throws PluginError when the plugin gives another shape or leaves [0, 1]
-  at::Tensor apply(std::size_t index, const at::Tensor& images) const;
+  at::Tensor apply(std::size_t index, const at::Tensor& images) const {
+    return apply_checked(proposer(index), transformations_[index], images);
+  }
 
  private:
   std::vector<Transformation> transformations_;

@@ -9,20 +9,42 @@
 #include <vector>
 
 #include "engine/doctor.h"
+#include "engine/transform_images.h"
 #include "engine/worker.h"
 #include "modeldiff/plugin.h"
 #include "store/file_io.h"
 #include "workers/memory.h"
 
+namespace modeldiff {
+namespace {
+
+int transform(int count, char** arguments) {
+  try {
+    PluginRegistry plugins({arguments + 5, arguments + count}, MODELDIFF_ABI_TAG);
+    transform_images(arguments[2], arguments[3], arguments[4], plugins);
+    // Plugins are never unloaded, so nothing of theirs may run at exit.
+    std::fflush(nullptr);
+    ::_exit(0);
+  } catch (const std::exception& e) {
+    std::fprintf(stderr, "modeldiff-worker: %s\n", e.what());
+    return 1;
+  }
+}
+
+}  // namespace
+}  // namespace modeldiff
+
 /// modeldiff-worker STORE PLAN [PLUGIN_FOLDER...]: the part of the program that loads torch and
 /// plugins. It is started by `modeldiff run`; see workers/protocol.h for what is said on its
 /// standard input and output. modeldiff-worker --doctor: prints torch_facts().
+/// modeldiff-worker --transform EXPORTED IMAGES OUT [PLUGIN_FOLDER...]: transform_images().
 int main(int count, char** arguments) {
   using namespace modeldiff;
   if (count == 2 && std::string(arguments[1]) == "--doctor") {
     std::puts(torch_facts().dump().c_str());
     return 0;
   }
+  if (count >= 5 && std::string(arguments[1]) == "--transform") return transform(count, arguments);
   if (count < 3) {
     std::fputs(
         "modeldiff-worker is started by `modeldiff run`: modeldiff-worker STORE PLAN "

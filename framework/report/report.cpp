@@ -266,12 +266,7 @@ class Page {
     std::vector<std::vector<std::string>> rows;
     for (const Json& claim : claims) {
       const Json& effect = claim.at("effect");
-      std::string who = claim.at("claim").get<std::string>();
-      for (const auto& [word, name] :
-           {std::pair{"first", names[0]}, std::pair{"second", names[1]}}) {
-        if (const std::size_t at = who.find(word); at != std::string::npos)
-          who.replace(at, std::string(word).size(), name);
-      }
+      const std::string who = claim_in_words(claim.at("claim").get<std::string>(), names);
       const Json& placebo = claim.at("placebo");
       rows.push_back(
           {fmt::format("{}<br><span class=\"soft\">{}{}</span>",

@@ -141,6 +141,15 @@ Json collect_result(const Plan& plan, const Store& store, const std::vector<Miss
   return result;
 }
 
+std::string claim_in_words(std::string claim, const std::vector<std::string>& between) {
+  for (const auto& [word, name] :
+       {std::pair{"first", between[0]}, std::pair{"second", between[1]}}) {
+    if (const std::size_t at = claim.find(word); at != std::string::npos)
+      claim.replace(at, std::string(word).size(), name);
+  }
+  return claim;
+}
+
 std::vector<std::string> verdict(const Json& result) {
   std::vector<std::string> lines;
   if (const auto compare = result.find("compare"); compare != result.end()) {

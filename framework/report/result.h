@@ -30,6 +30,9 @@ bool stands_in_result(const std::string& kind);
 Json collect_result(const Plan& plan, const Store& store, const std::vector<MissingCell>& missing,
                     const std::vector<Expectation>& expectations);
 
+/// "A relies, B does not" for the "first relies, second does not" of a claim.
+std::string claim_in_words(std::string claim, const std::vector<std::string>& between);
+
 /// The first lines a person reads: what was found, in words with its numbers.
 std::vector<std::string> verdict(const Json& result);
 

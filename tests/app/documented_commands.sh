@@ -5,6 +5,7 @@
 set -u
 program=$1 project=$2
 ln -sfn "$project/experiments" experiments
+ln -sfn "$project/docs" docs
 printf '#!/bin/sh\nexec %q "$@"\n' "$program" > modeldiff
 chmod +x modeldiff
 

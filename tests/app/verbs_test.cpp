@@ -299,8 +299,8 @@ TEST_CASE("an unknown verb, option or verb below a verb gets the nearest name") 
 }
 
 TEST_CASE("every verb's help ends with an example that begins with the program's name") {
-  for (const char* verb : {"run", "plan", "check", "why", "report", "show", "diff", "describe",
-                           "schema", "worker", "doctor", "completion"}) {
+  for (const char* verb : {"run", "plan", "check", "why", "report", "show", "transform", "diff",
+                           "describe", "schema", "worker", "doctor", "completion"}) {
     CAPTURE(verb);
     const ProgramRun help = read({verb, "--help"});
     CHECK(help.exit_code == 0);
