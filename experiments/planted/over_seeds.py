@@ -40,7 +40,7 @@ def print_table(results):
     print_row(["---"] * 13)
     for result in results:
         compare, verify = result["compare"], result["verify"]
-        planted = result["evaluate"].get("planted") or {}
+        planted = result.get("evaluate", {}).get("planted") or {}
         best = verify.get("best") or {}
         effect = planted.get("effect") or best.get("effect") or {}
         value = lambda name: "" if planted.get(name) is None else f"{planted[name]:.3g}"

@@ -2,6 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <set>
+#include <utility>
+
 #include "config/check.h"
 #include "config/key_path.h"
 #include "config/render.h"
@@ -104,9 +107,12 @@ void check_sections(const Value& root, const Json& d, std::vector<Diagnostic>& e
   }
   if (!d.at("compare").is_null()) {
     const Json& between = d.at("compare").at("between");
-    if (between.size() == 1) add("compare.between", "must name two algorithms or none, names 1");
-    if (between.size() == 2 && between[0] == between[1]) {
-      add("compare.between", fmt::format("names '{}' twice", between[0].get<std::string>()));
+    if (between.size() == 1)
+      add("compare.between", "must name two algorithms or more, or none; names 1");
+    std::set<std::string> named;
+    for (const Json& name : between) {
+      if (!named.insert(name).second)
+        add("compare.between", fmt::format("names '{}' twice", name.get<std::string>()));
     }
   }
   for (const auto& [name, algorithm] : d.at("algorithms").items()) {
@@ -142,6 +148,25 @@ Experiment freeze(const std::filesystem::path& file, const ComposedExperiment& c
   return out;
 }
 
+/// One experiment for each pair of the compared algorithms; they share all runs and scores.
+std::vector<Experiment> each_against_each(Experiment experiment) {
+  const auto between =
+      experiment.description.at("compare").is_null()
+          ? std::vector<std::string>{}
+          : experiment.description.at("compare").at("between").get<std::vector<std::string>>();
+  if (between.size() <= 2) return {std::move(experiment)};
+  std::vector<Experiment> out;
+  for (std::size_t i = 0; i < between.size(); ++i) {
+    for (std::size_t j = i + 1; j < between.size(); ++j) {
+      Experiment& pair = out.emplace_back(experiment);
+      const bool of_sweep = experiment.name.find('/') != std::string::npos;
+      pair.name += fmt::format("{}between={},{}", of_sweep ? "," : "/", between[i], between[j]);
+      pair.description["compare"]["between"] = {between[i], between[j]};
+    }
+  }
+  return out;
+}
+
 }  // namespace
 
 SchemaInfo experiment_schema() { return ExperimentSections::schema().info(); }
@@ -157,7 +182,8 @@ std::vector<Experiment> load_experiments(const std::filesystem::path& file,
   for (const FieldInfo& field : experiment_schema().fields) compose.sections.push_back(field.name);
   std::vector<Experiment> out;
   for (const ComposedExperiment& composed : compose_experiments(file, compose)) {
-    out.push_back(freeze(file, composed, catalog));
+    for (Experiment& pair : each_against_each(freeze(file, composed, catalog)))
+      out.push_back(std::move(pair));
   }
   return out;
 }

@@ -37,7 +37,8 @@ struct ExperimentOptions {
   std::vector<std::filesystem::path> preset_folders;
 };
 
-/// @return one experiment, or one for each combination of a sweep
+/// @return one experiment, or one for each combination of a sweep and each pair of more than two
+/// compared algorithms
 /// @throws ConfigError with all that is wrong
 std::vector<Experiment> load_experiments(const std::filesystem::path& file,
                                          const ExperimentOptions& options,

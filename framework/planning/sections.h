@@ -85,8 +85,9 @@ struct CompareSection {
   static Schema<CompareSection> schema() {
     return Schema<CompareSection>("compare")
         .field("between", &CompareSection::between,
-               "The two algorithms, A and B. Empty: the first two by name.",
-               names_entry_of("algorithms"), item_count(0, 2))
+               "The two algorithms, A and B. More than two: each against each, a report for every "
+               "pair. Empty: the first two by name.",
+               names_entry_of("algorithms"), item_count(0, 16))
         .field("directions", &CompareSection::directions, "Distinguishing directions of each side.",
                at_least(1))
         .field("permutations", &CompareSection::permutations,

@@ -1,7 +1,9 @@
 #include <doctest/doctest.h>
 
+#include <map>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <vector>
 
 #include "run_program.h"
 
@@ -92,6 +94,36 @@ TEST_CASE("to preregister an entry changes what is selected, not what is propose
     CHECK(keys_of("screen_effects", changed) == keys_of("screen_effects", "[patches]"));
     CHECK(keys_of("selection", changed) != keys_of("selection", "[patches]"));
   }
+}
+
+TEST_CASE("more than two algorithms are compared each against each, on the same runs") {
+  const ScratchFolder scratch;
+  write_file(scratch.path() / "experiment.yaml", R"(
+experiment: three
+dataset: digits
+algorithms:
+  A: {plugin: sgd, model: linear, epochs: 1}
+  B: {plugin: sgd, model: linear, epochs: 2}
+  C: {plugin: sgd, model: linear, epochs: 3}
+attribute: {plugin: trak, runs: 2}
+compare: {between: [C, A, B], control: false}
+)");
+  const ProgramRun plan = run_program({"plan", "--json", "experiment.yaml"}, scratch.path());
+  CAPTURE(plan.err);
+  REQUIRE(plan.exit_code == 0);
+  const nlohmann::json pairs = nlohmann::json::parse(plan.out);
+  std::vector<std::string> names;
+  std::map<std::string, int> times;  // that the run of a key is planned
+  for (const auto& pair : pairs) {
+    names.push_back(pair.at("experiment"));
+    for (const auto& cell : pair.at("cells")) {
+      if (cell.at("kind") == "run") ++times[cell.at("key")];
+    }
+  }
+  CHECK(names ==
+        std::vector<std::string>{"three/between=C,A", "three/between=C,B", "three/between=A,B"});
+  CHECK(times.size() == 6);
+  for (const auto& [key, count] : times) CHECK(count == 2);
 }
 
 }  // namespace modeldiff::test

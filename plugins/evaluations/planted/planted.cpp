@@ -88,13 +88,15 @@ class Planted final : public Evaluation {
     double best_overlap = 0, rank_overlap = 0;
     std::optional<std::size_t> rank;
     const Json& claims = request.verify.at("claims");
-    for (std::size_t i = 0; i < claims.size(); ++i) {
-      const Json& claim = claims[i];
+    const auto overlap_of = [&](const Json& claim) {
       const at::Tensor pixels =
           changed_pixels(claim.at("transformation"), request.verify_tensors,
                          claim.at("selected").get<std::int64_t>(), height, width);
-      if (!pixels.defined()) continue;
-      const double overlap = intersection_over_union(pixels, mark);
+      return pixels.defined() ? intersection_over_union(pixels, mark) : 0.0;
+    };
+    for (std::size_t i = 0; i < claims.size(); ++i) {
+      const Json& claim = claims[i];
+      const double overlap = overlap_of(claim);
       if (claim.at("family") == "blob") best_overlap = std::max(best_overlap, overlap);
       if (overlap < kSamePixels || overlap <= rank_overlap || claim.at("target_class") != label)
         continue;
@@ -106,6 +108,10 @@ class Planted final : public Evaluation {
     values["discoveries"] = request.verify.at("discoveries");
     values["proposed"] = request.verify.at("proposed");
     values["rank"] = rank ? Json(*rank + 1) : Json();
+    values["leads"] = false;
+    if (const auto best = request.verify.find("best"); best != request.verify.end()) {
+      values["leads"] = best->at("target_class") == label && overlap_of(*best) >= kSamePixels;
+    }
     if (request.verify.contains("control"))
       values["control_discoveries"] = request.verify.at("control").at("discoveries");
     if (!rank) return;
@@ -119,7 +125,7 @@ class Planted final : public Evaluation {
 
 }  // namespace
 
-MODELDIFF_PLUGIN("evaluations", "planted", "1.0",
+MODELDIFF_PLUGIN("evaluations", "planted", "1.1",
                  "Score card of a planted difference: examples, pixels and effect found", Planted,
                  PlantedParams, R"({"needs": ["compare", "verify"], "data": "ground_truth"})");
 

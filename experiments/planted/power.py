@@ -1,0 +1,77 @@
+#!/usr/bin/env python3
+"""How often planted differences are found, one row for each kind of difference over its seeds.
+
+    ./modeldiff run experiments/planted/ladder_share.yaml --out results/ladder
+    experiments/planted/power.py results/ladder
+
+`found`: the permutation p-value of A without B is at most .05, with a 95 % interval (Wilson). `first`: the claim told
+first changes the pixels of the mark and no others (overlap .8) and moves its class. `false`: the same p-value and
+verification between A and other runs of A.
+"""
+
+import argparse
+import json
+import math
+import statistics
+from pathlib import Path
+
+
+def wilson(found, n, z=1.96):
+    """95 % interval of a share (Wilson 1927)."""
+    share, scale = found / n, 1 + z * z / n
+    middle = (share + z * z / (2 * n)) / scale
+    half = z * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n)) / scale
+    return middle - half, middle + half
+
+
+def condition(description):
+    """What was planted, as (text, sort key)."""
+    plant = description["dataset"]["plant"]
+    mark = plant["mark"]
+    place = mark["shape"] if mark["shape"] == "corners" else f"{mark['size']}x{mark['size']} at ({mark['row']}, {mark['column']})"
+    share = plant.get("count") or f"{100 * plant['fraction']:g} %"
+    erased = [part["probability"] for part in description["algorithms"]["B"].get("augment", []) if part["kind"] == "erase"]
+    hidden = f"erased in {100 * erased[0]:g} % of B's images" if erased else "hidden from B"
+    return (description["dataset"]["plugin"], place, str(plant["class"]), str(share), f"{plant['contrast']:g}", hidden)
+
+
+def share_text(found, n):
+    low, high = wilson(found, n)
+    return f"{found} of {n} [{low:.2f}, {high:.2f}]"
+
+
+def print_row(cells):
+    print("| " + " | ".join(str(cell) for cell in cells) + " |")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folders", type=Path, nargs="+", help="where the results are")
+    arguments = parser.parse_args()
+    results = [json.loads(path.read_text()) for folder in arguments.folders for path in folder.rglob("result.json")]
+    if not results:
+        parser.error("there is no result.json in these folders")
+    groups = {}
+    for result in results:
+        groups.setdefault(condition(result["description"]), []).append(result)
+    print_row(["data", "mark", "class", "marked", "contrast", "B", "found", "precision", "AUROC in class", "first",
+               "effect on A, points", "false p <= .05", "false discoveries"])
+    print_row(["---"] * 13)
+    for key, group in sorted(groups.items()):
+        cards = [result["evaluate"]["planted"] for result in group]
+        median = lambda name: statistics.median(card[name] for card in cards)
+        effects = [100 * card["effect_of_mark"] for card in cards if card.get("effect_of_mark") is not None]
+        n = len(group)
+        print_row([*key, share_text(sum(r["compare"]["p_value"] <= 0.05 for r in group), n), f"{median('precision'):.2f}",
+                   f"{median('auroc_within_class'):.2f}", f"{sum(card['leads'] for card in cards)} of {n}",
+                   f"{statistics.median(effects):.1f}" if effects else "–",
+                   f"{sum(r['compare']['control']['p_value'] <= 0.05 for r in group)} of {n}",
+                   f"{sum(r['verify']['control']['discoveries'] > 0 for r in group)} of {n}"])
+    n = len(results)
+    print(f"\n{n} draws of {len(groups)} planted differences. Between A and other runs of A: p <= .05 in "
+          f"{share_text(sum(r['compare']['control']['p_value'] <= 0.05 for r in results), n)}, a discovery in "
+          f"{share_text(sum(r['verify']['control']['discoveries'] > 0 for r in results), n)}.")
+
+
+if __name__ == "__main__":
+    main()
