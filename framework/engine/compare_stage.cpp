@@ -126,9 +126,10 @@ class SideWriter {
  public:
   SideWriter(const Dataset& data, const Examples& queries) : data_(data), queries_(queries) {}
 
+  /// @param stability [J], of direction_stability()
   Json write(const std::string& of, const std::string& against, const UnitRows& rows,
-             const DirectionSet& found, const DifferenceTest& test, const at::Tensor& query_rows,
-             TensorMap& tensors, TensorMap& images) const {
+             const DirectionSet& found, const DifferenceTest& test, const at::Tensor& stability,
+             const at::Tensor& query_rows, TensorMap& tensors, TensorMap& images) const {
     const bool classes = data_.facts.task == Task::classification;
     // Queries without a row of scores project to 0.
     at::Tensor queries = at::zeros({found.queries.size(0), queries_.size()}, at::kDouble);
@@ -161,6 +162,7 @@ class SideWriter {
                             {"p_value", test.p_values[index]},
                             {"singular_value", found.singular_values[j].item<double>()},
                             {"share", found.shares[j].item<double>()},
+                            {"stability", stability[j].item<double>()},
                             {"explained",
                              {{of, found.explained_a[j].item<double>()},
                               {against, found.explained_b[j].item<double>()}}},
@@ -213,6 +215,12 @@ void make_comparison(Workspace& workspace, const Cell& cell, Publication& out, P
   const UnitRows rows = unit_rows(a.scores, b.scores);
   const DirectionSet of_a = directions_up_to(rows, count);
   const DirectionSet of_b = directions_up_to(swapped(rows), count);
+  const auto stability = [&](const UnitRows& of, const DirectionSet& found, const Side& side) {
+    return direction_stability(of, found, config.at("bootstrap").get<std::int64_t>(),
+                               derive_seed(seed, "stability/" + side.name));
+  };
+  const at::Tensor stability_a = stability(rows, of_a, a);
+  const at::Tensor stability_b = stability(swapped(rows), of_b, b);
   progress.update(0.2, "testing directions");
   const DifferenceTest test_a = test(a, b, of_a.examples, a.name);
   progress.update(0.5, "testing directions");
@@ -222,8 +230,9 @@ void make_comparison(Workspace& workspace, const Cell& cell, Publication& out, P
   TensorMap tensors, images;
   const SideWriter writer(data, queries);
   Json sides = Json::array(
-      {writer.write(a.name, b.name, rows, of_a, test_a, query_rows, tensors, images),
-       writer.write(b.name, a.name, swapped(rows), of_b, test_b, query_rows, tensors, images)});
+      {writer.write(a.name, b.name, rows, of_a, test_a, stability_a, query_rows, tensors, images),
+       writer.write(b.name, a.name, swapped(rows), of_b, test_b, stability_b, query_rows, tensors,
+                    images)});
   const at::Tensor cosines = row_cosines(rows);
   const at::Tensor quantiles = cosines.quantile(at::tensor({0.05, 0.5, 0.95}, at::kDouble));
   Json result{

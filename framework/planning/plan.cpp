@@ -311,6 +311,7 @@ class PlanBuilder {
     cell.config = add_config(
         {{"directions", compare.at("directions")},
          {"permutations", compare.at("permutations")},
+         {"bootstrap", compare.at("bootstrap")},
          {"attribute", plan_.configs[plan_.cells[attributions_.at(between[0])].config]}});
     cell.own = {{"seed", derive_seed(seed_, "compare")}, {"between", between}};
     cell.inputs["dataset"] = {dataset_};

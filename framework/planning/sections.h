@@ -80,6 +80,7 @@ struct CompareSection {
   std::vector<Reference> between;
   std::int64_t directions = 5;
   std::int64_t permutations = 199;
+  std::int64_t bootstrap = 20;
   bool control = true;
 
   static Schema<CompareSection> schema() {
@@ -93,6 +94,9 @@ struct CompareSection {
         .field("permutations", &CompareSection::permutations,
                "Relabellings of the runs in the test whether there is a difference at all.",
                at_least(19))
+        .field("bootstrap", &CompareSection::bootstrap,
+               "Draws of the queries, with replacement, for the stability of each direction.",
+               at_least(1))
         .field("control", &CompareSection::control,
                "Compare A with other runs of A too: what no difference looks like.");
   }

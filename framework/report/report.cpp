@@ -196,7 +196,9 @@ class Page {
     std::string out =
         "<h2>What distinguishes them</h2><p>Directions over training examples: what one algorithm "
         "uses together and the other does not. The explained variances are descriptive; "
-        "only the p-values tell a difference from noise.</p>";
+        "only the p-values tell a difference from noise. Stability: how well a direction comes "
+        "back, "
+        "as |cosine| with the nearest one, when the queries are drawn anew.</p>";
     for (const Json& side : compare.at("sides")) {
       const auto of = side.at("of").get<std::string>(),
                  against = side.at("against").get<std::string>();
@@ -208,6 +210,7 @@ class Page {
         };
         rows.push_back({fmt::format("{}", direction.at("rank").get<int>() + 1),
                         html::number(direction.at("p_value")), percent(direction.at("share")),
+                        fmt::format("{:.2f}", direction.at("stability").get<double>()),
                         percent(explained.at(of)), percent(explained.at(against)),
                         html::escape(shares(direction.at("ends").at("examples").at("positive")))});
       }
@@ -215,6 +218,7 @@ class Page {
       out += html::table({{"direction", true},
                           {"p", true},
                           {"share of the residual", true},
+                          {"stability", true},
                           {"variance under " + html::escape(of), true},
                           {"variance under " + html::escape(against), true},
                           {"its strongest training examples"}},

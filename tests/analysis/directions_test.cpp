@@ -135,6 +135,13 @@ TEST_CASE("a strong direction comes back from drawn queries, a direction of nois
   const at::Tensor noise = 0.05 * normal(3, {60, 200}) / std::sqrt(200.0);
   const UnitRows strong = rows_with_residual(0.1 * at::outer(normal(2, {60}), v) + noise);
   CHECK(direction_stability(strong, find_directions(strong, 1), 10, 7)[0].item<double>() > 0.95);
+  const UnitRows exact = rows_with_residual(0.1 * at::outer(normal(2, {60}), v));
+  CHECK(direction_stability(exact, find_directions(exact, 1), 10, 7)[0].item<double>() ==
+        doctest::Approx(1).epsilon(1e-10));
+  const DirectionSet two = find_directions(strong, 2);
+  const at::Tensor stability = direction_stability(strong, two, 10, 7);
+  CHECK(stability.equal(direction_stability(strong, two, 10, 7)));
+  CHECK_FALSE(stability.equal(direction_stability(strong, two, 10, 8)));
   const UnitRows weak = rows_with_residual(noise);
   CHECK(direction_stability(weak, find_directions(weak, 1), 10, 7)[0].item<double>() < 0.8);
 }
