@@ -3,6 +3,7 @@
 
 #include <vector>
 
+#include "common/random_phase.h"
 #include "common/sizes.h"
 #include "modeldiff/plugin.h"
 #include "modeldiff/proposer.h"
@@ -14,21 +15,6 @@ namespace {
 
 /// Of a web's threads, at 32 pixels.
 constexpr double kThread = 1;
-
-/// Another pattern with the same spectrum, and so the same mean and energy: the phases are those of
-/// noise. @param pattern [1, H, W]
-at::Tensor with_random_phase(const at::Tensor& pattern, RandomStream& random) {
-  at::Tensor noise = at::empty_like(pattern);
-  random.fill_normal(noise.mutable_data_ptr<float>(), noise.numel(), 1);
-  at::Tensor phase = at::fft_rfft2(noise).sgn();
-  phase.select(1, 0).select(1, 0).fill_(1);
-  const at::Tensor spectrum = at::fft_rfft2(pattern);
-  // The mean keeps its sign, which an amplitude has not.
-  at::Tensor amplitude = spectrum.abs();
-  amplitude.select(1, 0).select(1, 0).copy_(at::real(spectrum).select(1, 0).select(1, 0));
-  return at::fft_irfft2(amplitude * phase,
-                        at::OptionalIntArrayRef({pattern.size(1), pattern.size(2)}));
-}
 
 /// Family 10 of the table in docs/modeldiff.md: textures that are laid over the whole image.
 class Textures final : public Proposer {

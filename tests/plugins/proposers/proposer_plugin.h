@@ -51,14 +51,20 @@ class ProposerBench {
     directions_.push_back({"A", "B", 0, weights / weights.norm(), at::zeros({3}), 0.01});
   }
 
+  /// For plugins with the trait "runs": "screen".
+  void give(InputRuns runs, Examples screen) {
+    runs_ = std::move(runs);
+    screen_ = std::move(screen);
+  }
+
   std::vector<Transformation> propose(std::uint64_t seed = 3) const {
     SilentProgress progress;
     return proposer().propose({.facts = facts_,
                                .train = train_,
                                .directions = directions_,
                                .seed = seed,
-                               .runs = {},
-                               .screen = {},
+                               .runs = runs_,
+                               .screen = screen_,
                                .progress = progress});
   }
   Transformation find(const std::string& label) const {
@@ -84,6 +90,8 @@ class ProposerBench {
   DataFacts facts_;
   Examples train_;
   std::vector<Direction> directions_;
+  InputRuns runs_;
+  Examples screen_;
 };
 
 }  // namespace modeldiff::testing
