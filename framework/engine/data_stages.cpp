@@ -109,6 +109,11 @@ std::vector<std::int64_t> draw_queries(Draw& draw, const DataFacts& facts, const
   const bool chosen = planted >= 0;
   if (chosen) append(draw.take(planted, [&](std::int64_t row) { return draw.planted(row); }));
   const std::int64_t marked = static_cast<std::int64_t>(rows.size());
+  if (marked < planted) {
+    throw ConfigError("planted", fmt::format("asks for {} queries with the mark, the test set has "
+                                             "only {}; raise dataset.plant.query_fraction",
+                                             planted, marked));
+  }
   const auto plain = [&](std::int64_t row) { return !chosen || !draw.planted(row); };
   if (config.at("balanced").get<bool>()) {
     if (facts.task != Task::classification)
@@ -122,7 +127,7 @@ std::vector<std::int64_t> draw_queries(Draw& draw, const DataFacts& facts, const
   } else {
     append(draw.take(count - marked, plain));
   }
-  if (static_cast<std::int64_t>(rows.size()) < count || (chosen && marked < planted)) {
+  if (static_cast<std::int64_t>(rows.size()) < count) {
     throw ConfigError(
         "count",
         fmt::format("asks for {} queries{}, the test set has only {} that fit", count,
