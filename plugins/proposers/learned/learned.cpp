@@ -206,8 +206,8 @@ class Learned final : public Proposer {
     pulse.begin_run(index, label);
     RandomStream random(request.seed, "learned", index);
     return side.objective
-        .maximise(task.label, numbers, change, {params_.steps, params_.batch, params_.rate}, random,
-                  pulse)
+        .maximise(task.label, numbers, change,
+                  {params_.steps, params_.batch, params_.rate, params_.calm}, random, pulse)
         .detach();
   }
 

@@ -24,6 +24,7 @@ struct LearnedParams {
   std::int64_t places = 2;
   std::int64_t frequencies = 4;
   double weight = 0.3;
+  double calm = 1;
   std::int64_t steps = 100;
   std::int64_t batch = 64;
   double rate = 0.2;
@@ -47,6 +48,10 @@ struct LearnedParams {
                at_least(2))
         .field("weight", &P::weight, "Largest change of a pixel by an overlay.", more_than(0),
                at_most(1))
+        .field("calm", &P::calm,
+               "How much a change of the other side's probability costs; 0: nothing, the larger "
+               "difference is always better.",
+               at_least(0))
         .field("steps", &P::steps, "Of Adam, for each patch or overlay.", at_least(1))
         .field("batch", &P::batch, "Images of a step.", at_least(1), unit("examples"))
         .field("rate", &P::rate, "Learning rate of the first step; it falls linearly to 0.",

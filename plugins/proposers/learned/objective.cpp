@@ -24,10 +24,6 @@ at::Tensor gradient(const at::Tensor& value, const at::Tensor& leaf, bool keep_g
 
 }  // namespace
 
-at::Tensor Objective::difference(std::int64_t t, const at::Tensor& images) const {
-  return probabilities(of_, t, images) - probabilities(against_, t, images);
-}
-
 Objective::Linear Objective::linear(std::int64_t classes, std::int64_t images) const {
   const at::AutoGradMode with_gradients(true);
   const std::int64_t n = std::min(images, images_.size(0)),
@@ -38,7 +34,7 @@ Objective::Linear Objective::linear(std::int64_t classes, std::int64_t images) c
   Linear out{at::zeros(shape), at::zeros(shape)};
   for (std::int64_t t = 0; t < runs; ++t) {
     const at::Tensor x = images_.narrow(0, 0, n).clone().requires_grad_();
-    const at::Tensor values = difference(t, x);
+    const at::Tensor values = probabilities(of_, t, x) - probabilities(against_, t, x);
     for (std::int64_t c = 0; c < classes; ++c) {
       const at::Tensor others = labels.ne(c);
       const double share =
@@ -64,7 +60,12 @@ at::Tensor Objective::maximise(std::int64_t c, std::int64_t numbers, const Chang
     const at::Tensor drawn = at::tensor(random.choose(n, std::min(ascent.batch, n)), at::kLong);
     const at::Tensor images = images_.index_select(0, others.index_select(0, drawn));
     const at::Tensor leaf = raw.clone().requires_grad_();
-    const at::Tensor loss = -difference(t, change(leaf, images)).select(1, c).mean();
+    const at::Tensor changed = change(leaf, images);
+    const at::Tensor of = probabilities(of_, t, changed),
+                     against = probabilities(against_, t, changed),
+                     before = probabilities(against_, t, images);
+    const at::Tensor loss =
+        (against - of + ascent.calm * (against - before).abs()).select(1, c).mean();
     const double left = 1 - static_cast<double>(t) / static_cast<double>(ascent.steps);
     adamw_step(raw, gradient(loss, leaf, false).contiguous(), first, second, ascent.rate * left,
                adam, t + 1);

@@ -11,14 +11,16 @@
 #include "modeldiff/core/random.h"
 
 /// What a learned transformation F maximises: for a class c, the mean over images x of other classes
-/// and over runs of p_c(F(x)) under the runs `of` less p_c(F(x)) under the runs `against`. It differs
-/// from the difference of treatment effects by what does not depend on F.
+/// and over runs of p_c(F(x)) under the runs `of` less p_c(F(x)) under the runs `against` and less
+/// calm |p_c(F(x)) - p_c(x)| under `against`. With calm = 0 it differs from the difference of
+/// treatment effects by what does not depend on F.
 namespace modeldiff {
 
 struct Ascent {
   std::int64_t steps = 0;
   std::int64_t batch = 0;
   double rate = 0;
+  double calm = 0;
 };
 
 class Objective {
@@ -32,7 +34,7 @@ class Objective {
         images_(std::move(images)),
         labels_(std::move(labels)) {}
 
-  /// The objective near F(x) = x is linear: setting pixels to v in [0, 1] adds the sum over them of
+  /// Without calm the objective is linear near F(x) = x: setting pixels to v in [0, 1] adds the sum over them of
   /// `slope` v - `offset`.
   struct Linear {
     at::Tensor slope, offset;  // [classes, C, H, W]
@@ -49,9 +51,6 @@ class Objective {
                       const Ascent& ascent, RandomStream& random, Pulse& pulse) const;
 
  private:
-  /// p(images) under run t of `of` less that of `against`, [n, classes], with a graph.
-  at::Tensor difference(std::int64_t t, const at::Tensor& images) const;
-
   std::vector<InputRun> of_, against_;
   at::Tensor images_, labels_;
 };

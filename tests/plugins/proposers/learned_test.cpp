@@ -1,9 +1,9 @@
 #include <ATen/ATen.h>
 #include <doctest/doctest.h>
 
-#include <algorithm>
-#include <cstring>
+#include <cmath>
 #include <numbers>
+#include <string>
 
 #include "modeldiff/layers.h"
 #include "proposer_plugin.h"
@@ -102,7 +102,8 @@ TEST_CASE("a patch is learned where the models differ, and parts them as the bes
 }
 
 TEST_CASE("what is learned the other way round lowers what A has") {
-  const ProposerBench bench = region_bench({{"forms", {"patch"}}, {"size", 6}, {"places", 1}});
+  const ProposerBench bench =
+      region_bench({{"forms", {"patch"}}, {"size", 6}, {"places", 1}, {"calm", 0}});
   // B over A for class 1 is the least of A over B.
   bool found = false;
   for (const Transformation& one : bench.propose()) {
@@ -112,6 +113,38 @@ TEST_CASE("what is learned the other way round lowers what A has") {
           separation(screening_images().inputs));
   }
   CHECK(found);
+}
+
+TEST_CASE("a calm patch leaves the other side as it is") {
+  // Of the region's rows the first is A's alone, the second is A's and, a little less, B's.
+  const auto with_rows = [](double first, double second) {
+    at::Tensor out = common_weights();
+    region_of(out[kClass]).select(0, 0).fill_(first);
+    region_of(out[kClass]).select(0, 1).fill_(second);
+    return out;
+  };
+  const at::Tensor of = with_rows(1, 1), against = with_rows(0, 0.8);
+  const Examples images = screening_images();
+  const auto change_of_b = [&](double calm) {
+    ProposerBench bench(
+        "learned", {1, kSide, kSide},
+        {{"forms", {"patch"}}, {"size", 6}, {"classes", 1}, {"places", 1}, {"calm", calm}});
+    bench.give({{"A", {run_of(of)}}, {"B", {run_of(against)}}}, images);
+    const Transformation learned = bench.propose()[0];
+    CHECK(learned.label == "2x2 patch at row 3, column 7, learned for 1 of A over B");
+    CHECK(learned.tensors.at("values")[0][0].min().item<double>() > 0.9);
+    const auto mean = [&](const at::Tensor& x) {
+      return at::linear(x.flatten(1), against.flatten(1))
+          .softmax(1)
+          .select(1, kClass)
+          .mean()
+          .item<double>();
+    };
+    return std::abs(mean(bench.apply(learned, images.inputs)) - mean(images.inputs));
+  };
+  CHECK(change_of_b(0) > 0.05);
+  // The sum of absolute changes is least where their median is 0, not their mean.
+  CHECK(change_of_b(4) < 0.03);
 }
 
 TEST_CASE("an overlay has mean 0, its weight and no other frequencies, and finds a cosine") {
