@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """How often planted differences are found, one row for each kind of difference over its seeds.
 
-    ./modeldiff run experiments/planted/ladder_share.yaml --out results/ladder
+    ./modeldiff run experiments/planted/ladder_contrast.yaml --sweep seed=0..4 --out results/ladder
     experiments/planted/power.py results/ladder
 
 `found`: the permutation p-value of A without B is at most .05, with a 95 % interval (Wilson). `first`: the claim told
