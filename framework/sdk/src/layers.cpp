@@ -120,6 +120,18 @@ at::Tensor embedding_gradients(const LayerRecord& record, const at::Tensor& delt
       .view({n, record.words * width});
 }
 
+/// What a tape is told of one use of a layer.
+LayerRecord record_of(const std::string& name, LayerRecord::Kind kind, const at::Tensor& input,
+                      const at::Tensor& output, bool bias) {
+  LayerRecord record;
+  record.name = name;
+  record.kind = kind;
+  record.input = input.detach();
+  record.output = output;
+  record.bias = bias;
+  return record;
+}
+
 /// Batch norm with its parts in the open, for a tape or an ablation.
 at::Tensor taken_apart_batch_norm(Pass& pass, const std::string& name, const at::Tensor& x,
                                   const BatchNormTensors& tensors, bool relu) {
@@ -132,15 +144,8 @@ at::Tensor taken_apart_batch_norm(Pass& pass, const std::string& name, const at:
   const at::Tensor normalised = (x - over_channels(tensors.mean, x)) * over_channels(scale, x);
   at::Tensor y = normalised * over_channels(tensors.weight, x) + over_channels(tensors.bias, x);
   if (const at::Tensor* keep = kept_units(pass, name)) y = ablate(pass, name, *keep, y);
-  if (pass.tape) {
-    LayerRecord record;
-    record.name = name;
-    record.kind = LayerRecord::Kind::batch_norm;
-    record.input = normalised.detach();
-    record.output = y;
-    record.bias = true;
-    pass.tape->record(std::move(record));
-  }
+  if (pass.tape)
+    pass.tape->record(record_of(name, LayerRecord::Kind::batch_norm, normalised, y, true));
   return relu ? y.relu() : y;
 }
 
@@ -184,15 +189,8 @@ at::Tensor linear(Pass& pass, const Model& model, const Weights& weights, const 
   at::Tensor y = ablated_product(
       pass, name, weight, bias,
       [&](const at::Tensor& w, const at::Tensor& b) { return at::linear(x, w, b); });
-  if (pass.tape) {
-    LayerRecord record;
-    record.name = name;
-    record.kind = LayerRecord::Kind::linear;
-    record.input = x.detach();
-    record.output = y;
-    record.bias = bias.defined();
-    pass.tape->record(std::move(record));
-  }
+  if (pass.tape)
+    pass.tape->record(record_of(name, LayerRecord::Kind::linear, x, y, bias.defined()));
   return y;
 }
 
@@ -206,12 +204,7 @@ at::Tensor conv2d(Pass& pass, const Model& model, const Weights& weights, const 
         return at::conv2d(x, w, b, stride, padding, 1, groups);
       });
   if (pass.tape) {
-    LayerRecord record;
-    record.name = name;
-    record.kind = LayerRecord::Kind::conv2d;
-    record.input = x.detach();
-    record.output = y;
-    record.bias = bias.defined();
+    LayerRecord record = record_of(name, LayerRecord::Kind::conv2d, x, y, bias.defined());
     record.kernel = {weight.size(2), weight.size(3)};
     record.stride = {stride, stride};
     record.padding = {padding, padding};
@@ -239,15 +232,8 @@ at::Tensor layer_norm(Pass& pass, const Model& model, const Weights& weights,
   const at::Tensor normalised = at::layer_norm(x, weight.sizes(), {}, {}, kLayerNormEpsilon);
   at::Tensor y = normalised * weight + model.parameter(pass, weights, name + ".bias");
   if (const at::Tensor* keep = kept_units(pass, name)) y = ablate(pass, name, *keep, y);
-  if (pass.tape) {
-    LayerRecord record;
-    record.name = name;
-    record.kind = LayerRecord::Kind::layer_norm;
-    record.input = normalised.detach();
-    record.output = y;
-    record.bias = true;
-    pass.tape->record(std::move(record));
-  }
+  if (pass.tape)
+    pass.tape->record(record_of(name, LayerRecord::Kind::layer_norm, normalised, y, true));
   return y;
 }
 
@@ -257,11 +243,7 @@ at::Tensor embedding(Pass& pass, const Model& model, const Weights& weights,
   at::Tensor y = at::embedding(table, tokens);
   if (const at::Tensor* keep = kept_units(pass, name)) y = ablate(pass, name, *keep, y);
   if (pass.tape) {
-    LayerRecord record;
-    record.name = name;
-    record.kind = LayerRecord::Kind::embedding;
-    record.input = tokens;
-    record.output = y;
+    LayerRecord record = record_of(name, LayerRecord::Kind::embedding, tokens, y, false);
     record.words = table.size(0);
     pass.tape->record(std::move(record));
   }
