@@ -1,7 +1,7 @@
 #!/bin/bash
 # documented_commands.sh MODELDIFF PROJECT
-# Runs every command of README.md, docs/modeldiff.md and docs/deltagrad.md that begins with ./modeldiff or experiments/, as it stands there,
-# in a folder that looks like a clone; README's example file is taken from README too. Of ten seeds only two are run.
+# Runs every command of README.md and of some pages of docs/ that begins with ./modeldiff or experiments/, as it stands there,
+# in a folder that looks like a clone; README's example file is taken from README too. Of a range of seeds only two are run.
 set -u
 program=$1 project=$2
 ln -sfn "$project/experiments" experiments
@@ -25,12 +25,12 @@ while IFS= read -r command; do
     failed=$((failed + 1))
     printf 'FAILED with %s instead of %s: %s\n%s\n' "$code" "$expected" "$command" "$output" >&2
   fi
-done < <({ for document in README.md docs/modeldiff.md docs/deltagrad.md; do
+done < <({ for document in README.md docs/modeldiff.md docs/planted.md docs/deltagrad.md; do
              awk '/^```sh/ {inside = 1; next} /^```/ {inside = 0}
                   inside && /^(\.\/modeldiff|experiments\/)/' "$project/$document"
            done
            grep -ohE '`\./modeldiff [^`]*`' "$project/README.md" "$project/docs/modeldiff.md" | tr -d '`' | sort -u
-         } | sed 's/=0\.\.9/=0..1/')
+         } | sed -E 's/=0\.\.[0-9]+/=0..1/')
 [ "$count" -ge 12 ] || { echo "FAILED: only $count commands were found" >&2; exit 1; }
 [ "$failed" = 0 ] || exit 1
 echo "$count commands"
