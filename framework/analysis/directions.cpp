@@ -56,7 +56,7 @@ double rounding_floor(const UnitRows& rows) {
 
 }  // namespace
 
-DirectionSet find_directions(const UnitRows& rows, std::int64_t count) {
+DirectionSet find_directions(const UnitRows& rows, std::int64_t count, const Basis& basis) {
   if (rows.a.size(0) < 2 || rows.a.size(1) < 2) {
     throw ShapeError(
         fmt::format("directions need at least 2 queries and 2 training examples, got {} and {}",
@@ -75,9 +75,18 @@ DirectionSet find_directions(const UnitRows& rows, std::int64_t count) {
         "the residual of {} queries has {} directions, {} were asked for{}", rows.a.size(0),
         out.rank, count, out.rank == 0 ? "; A and B use the training examples alike" : ""));
   }
-  out.examples = with_positive_skew(parts.right);
+  out.principal = with_positive_skew(parts.right);
+  if (basis) {
+    const at::Tensor found = basis(r_centred, out.principal);
+    const at::Tensor lengths = at::matmul(found, r_centred.t()).norm(2, 1);
+    const at::Tensor order = lengths.argsort(/*stable=*/true, 0, /*descending=*/true);
+    out.examples = with_positive_skew(found.index_select(0, order));
+    out.singular_values = lengths.index_select(0, order);
+  } else {
+    out.examples = out.principal;
+    out.singular_values = parts.singular_values.narrow(0, 0, count).clone();
+  }
   out.queries = at::matmul(out.examples, r.t());
-  out.singular_values = parts.singular_values.narrow(0, 0, count).clone();
   out.shares = out.singular_values.square() / r_centred.square().sum();
   out.explained_a = explained_variance(rows.a, out.examples);
   out.explained_b = explained_variance(rows.b, out.examples);
@@ -95,7 +104,7 @@ at::Tensor explained_variance(const at::Tensor& rows, const at::Tensor& directio
 }
 
 at::Tensor direction_stability(const UnitRows& rows, const DirectionSet& directions,
-                               std::int64_t draws, std::uint64_t seed) {
+                               std::int64_t draws, std::uint64_t seed, const Basis& basis) {
   if (draws < 1)
     throw ShapeError(fmt::format("the number of draws must be at least 1, got {}", draws));
   const at::Tensor r = residual(rows).to(at::kDouble);
@@ -109,10 +118,11 @@ at::Tensor direction_stability(const UnitRows& rows, const DirectionSet& directi
       drawn.data_ptr<std::int64_t>()[q] =
           static_cast<std::int64_t>(random.below(static_cast<std::uint64_t>(queries)));
     }
-    const Decomposition parts =
-        decompose(centred(r.index_select(0, drawn)), count, rounding_floor(rows));
-    if (parts.right.size(0) == 0) continue;  // the draw has one query many times: nothing came back
-    total += at::matmul(directions.examples, parts.right.t()).abs().amax(1);
+    const at::Tensor r_drawn = centred(r.index_select(0, drawn));
+    const at::Tensor principal = decompose(r_drawn, count, rounding_floor(rows)).right;
+    if (principal.size(0) == 0) continue;  // the draw has one query many times: nothing came back
+    const at::Tensor found = basis ? basis(r_drawn, principal) : principal;
+    total += at::matmul(directions.examples, found.t()).abs().amax(1);
   }
   return total / static_cast<double>(draws);
 }

@@ -3,21 +3,31 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
+#include <functional>
 
 #include "analysis/residuals.h"
 
 namespace modeldiff {
 
-/// Principal directions of residuals over training examples, the largest first. All float64.
+/// Makes directions of unit length, [J, n], of the column-centred residual [N', n] and of its first
+/// principal directions [J, n], all float64: varimax() or sparse_directions(). Empty: the principal
+/// ones.
+using Basis = std::function<at::Tensor(const at::Tensor& rows, const at::Tensor& principal)>;
+
+/// Directions of residuals over training examples, the largest first. All float64.
 struct DirectionSet {
-  /// [J, n], orthonormal rows v; the sign makes sum_i v_i^3 positive. Both ends mean something:
-  /// opposite groups.
+  /// [J, n], rows v of unit length, orthonormal when the basis is; the sign makes sum_i v_i^3
+  /// positive. Both ends mean something: opposite groups.
   at::Tensor examples;
+  /// [J, n], the principal directions, orthonormal. They are what permutation_test() takes out one
+  /// after the other: it tells how many directions there are, whatever the basis.
+  at::Tensor principal;
   /// [J, N'], s_q = R_q . v of the residual as it is, not centred. Rows of `UnitRows::kept`.
   at::Tensor queries;
-  /// [J], singular values of the column-centred residual.
+  /// [J], |R v| of the column-centred residual R: its singular values when v are principal.
   at::Tensor singular_values;
-  /// [J], share of the column-centred residual's variance.
+  /// [J], share of the column-centred residual's variance. Shares of directions that are not
+  /// orthogonal overlap.
   at::Tensor shares;
   /// [J], mean over queries of ((a^_q - mean a^) . v)^2, and of b. Descriptive only: estimation
   /// noise of A gives a direction with high variance under A and low variance under B too.
@@ -29,10 +39,11 @@ struct DirectionSet {
 /// The first `count` directions of R(A\B): principal component analysis of the column-centred
 /// residual, by the N x N Gram matrix in float64, v = R'u/s.
 /// @param count J >= 1
+/// @param basis directions are ordered by the variance along them
 /// @throws ShapeError for fewer than two queries or training examples; NumericalError when the
 /// residual has fewer
 ///         directions than `count`, naming how many there are
-DirectionSet find_directions(const UnitRows& rows, std::int64_t count);
+DirectionSet find_directions(const UnitRows& rows, std::int64_t count, const Basis& basis = {});
 
 /// mean_q ((x_q - mean x) . v)^2 for each row v of `directions`. Over a complete basis the sum is
 /// mean |x_q|^2 - |mean x|^2. The authors' two definitions differ from each other; this is the
@@ -41,9 +52,9 @@ DirectionSet find_directions(const UnitRows& rows, std::int64_t count);
 at::Tensor explained_variance(const at::Tensor& rows, const at::Tensor& directions);
 
 /// How well directions come back when the queries are drawn anew with replacement: mean over
-/// `draws` of the largest |v . v*| over the first J directions v* of a draw.
+/// `draws` of the largest |v . v*| over the first J directions v* of a draw, in the same basis.
 /// @return [J] float64 in [0, 1]
 at::Tensor direction_stability(const UnitRows& rows, const DirectionSet& directions,
-                               std::int64_t draws, std::uint64_t seed);
+                               std::int64_t draws, std::uint64_t seed, const Basis& basis = {});
 
 }  // namespace modeldiff

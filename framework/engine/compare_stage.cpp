@@ -2,8 +2,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <optional>
 
+#include "analysis/bases.h"
 #include "analysis/directions.h"
 #include "analysis/permutation.h"
 #include "analysis/residuals.h"
@@ -11,6 +13,7 @@
 #include "engine/artifacts.h"
 #include "engine/stages.h"
 #include "modeldiff/attributor.h"
+#include "planning/sections.h"
 
 namespace modeldiff {
 namespace {
@@ -187,9 +190,25 @@ class SideWriter {
 UnitRows swapped(const UnitRows& rows) { return {rows.b, rows.a, rows.kept, rows.dropped}; }
 
 /// As many as asked for, or as there are.
-DirectionSet directions_up_to(const UnitRows& rows, std::int64_t count) {
-  const DirectionSet one = find_directions(rows, 1);
-  return count == 1 ? one : find_directions(rows, std::min(count, one.rank));
+DirectionSet directions_up_to(const UnitRows& rows, std::int64_t count, const Basis& basis = {}) {
+  const std::int64_t rank = find_directions(rows, 1).rank;
+  return find_directions(rows, std::min(count, rank), basis);
+}
+
+Basis basis_of(const Json& config, std::int64_t examples) {
+  switch (FieldTraits<DirectionBasis>::read(config.at("basis"))) {
+    case DirectionBasis::principal:
+      return {};
+    case DirectionBasis::rotated:
+      return [](const at::Tensor&, const at::Tensor& principal) { return varimax(principal); };
+    case DirectionBasis::sparse:
+      break;
+  }
+  const double share = config.at("nonzeros").get<double>() * static_cast<double>(examples);
+  return [nonzeros = static_cast<std::int64_t>(std::ceil(share))](const at::Tensor& rows,
+                                                                  const at::Tensor& principal) {
+    return sparse_directions(rows, principal.size(0), nonzeros);
+  };
 }
 
 }  // namespace
@@ -213,18 +232,19 @@ void make_comparison(Workspace& workspace, const Cell& cell, Publication& out, P
   const Side a = read_side(workspace, cell, "attribution of", names[0]);
   const Side b = read_side(workspace, cell, "attribution against", names[1]);
   const UnitRows rows = unit_rows(a.scores, b.scores);
-  const DirectionSet of_a = directions_up_to(rows, count);
-  const DirectionSet of_b = directions_up_to(swapped(rows), count);
+  const Basis basis = basis_of(config, data.train.size());
+  const DirectionSet of_a = directions_up_to(rows, count, basis);
+  const DirectionSet of_b = directions_up_to(swapped(rows), count, basis);
   const auto stability = [&](const UnitRows& of, const DirectionSet& found, const Side& side) {
     return direction_stability(of, found, config.at("bootstrap").get<std::int64_t>(),
-                               derive_seed(seed, "stability/" + side.name));
+                               derive_seed(seed, "stability/" + side.name), basis);
   };
   const at::Tensor stability_a = stability(rows, of_a, a);
   const at::Tensor stability_b = stability(swapped(rows), of_b, b);
   progress.update(0.2, "testing directions");
-  const DifferenceTest test_a = test(a, b, of_a.examples, a.name);
+  const DifferenceTest test_a = test(a, b, of_a.principal, a.name);
   progress.update(0.5, "testing directions");
-  const DifferenceTest test_b = test(b, a, of_b.examples, b.name);
+  const DifferenceTest test_b = test(b, a, of_b.principal, b.name);
   progress.update(0.8, "control");
 
   TensorMap tensors, images;
@@ -240,6 +260,7 @@ void make_comparison(Workspace& workspace, const Cell& cell, Publication& out, P
       {"against", b.name},
       {"p_value", test_a.p_values.front()},
       {"p_value_reverse", test_b.p_values.front()},
+      {"basis", config.at("basis")},
       {"permutations", permutations},
       {"runs", workspace.input_count(workspace.input_cell(cell, "attribution of"), "run_scores")},
       {"queries", queries.size()},
@@ -253,7 +274,7 @@ void make_comparison(Workspace& workspace, const Cell& cell, Publication& out, P
     const Side control = read_side(workspace, cell, "attribution control", names[0] + "'");
     const UnitRows same = unit_rows(a.scores, control.scores);
     const DirectionSet found = directions_up_to(same, 1);
-    const DifferenceTest null_test = test(a, control, found.examples, "control");
+    const DifferenceTest null_test = test(a, control, found.principal, "control");
     result["control"] = {{"p_value", null_test.p_values.front()},
                          {"statistic", null_test.statistic},
                          {"null", null_test.null}};

@@ -310,6 +310,8 @@ class PlanBuilder {
     cell.path = "compare";
     cell.config = add_config(
         {{"directions", compare.at("directions")},
+         {"basis", compare.at("basis")},
+         {"nonzeros", compare.at("nonzeros")},
          {"permutations", compare.at("permutations")},
          {"bootstrap", compare.at("bootstrap")},
          {"attribute", plan_.configs[plan_.cells[attributions_.at(between[0])].config]}});

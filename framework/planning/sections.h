@@ -76,9 +76,21 @@ struct AlgorithmKeys {
   }
 };
 
+/// How directions are taken from the residual.
+enum class DirectionBasis { principal, sparse, rotated };
+template <>
+struct Choices<DirectionBasis> {
+  static constexpr std::pair<DirectionBasis, const char*> names[] = {
+      {DirectionBasis::principal, "principal"},
+      {DirectionBasis::sparse, "sparse"},
+      {DirectionBasis::rotated, "rotated"}};
+};
+
 struct CompareSection {
   std::vector<Reference> between;
   std::int64_t directions = 5;
+  DirectionBasis basis = DirectionBasis::principal;
+  double nonzeros = 0.05;
   std::int64_t permutations = 199;
   std::int64_t bootstrap = 20;
   bool control = true;
@@ -91,6 +103,14 @@ struct CompareSection {
                names_entry_of("algorithms"), item_count(0, 16))
         .field("directions", &CompareSection::directions, "Distinguishing directions of each side.",
                at_least(1))
+        .field("basis", &CompareSection::basis,
+               "`principal`: those along which the residual varies most; `sparse`: the same, each "
+               "on few training examples; `rotated`: the principal ones turned so that each has "
+               "its weight on few (varimax). p-values are those of the principal directions in "
+               "all three: they tell how many directions there are.")
+        .field("nonzeros", &CompareSection::nonzeros,
+               "Share of the training examples that a sparse direction has weight on.",
+               more_than(0), at_most(1))
         .field("permutations", &CompareSection::permutations,
                "Relabellings of the runs in the test whether there is a difference at all.",
                at_least(19))

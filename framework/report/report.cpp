@@ -198,7 +198,11 @@ class Page {
         "uses together and the other does not. The explained variances are descriptive; "
         "only the p-values tell a difference from noise. Stability: how well a direction comes "
         "back, "
-        "as |cosine| with the nearest one, when the queries are drawn anew.</p>";
+        "as |cosine| with the nearest one, when the queries are drawn anew.";
+    if (const auto basis = compare.at("basis").get<std::string>(); basis != "principal")
+      out += " These are " + basis +
+             " directions; the p-values are of the principal ones and tell how many there are.";
+    out += "</p>";
     for (const Json& side : compare.at("sides")) {
       const auto of = side.at("of").get<std::string>(),
                  against = side.at("against").get<std::string>();

@@ -130,6 +130,19 @@ TEST_CASE("the overlap with the direction of a spiked matrix is as random matrix
   }
 }
 
+TEST_CASE(
+    "directions in another basis are ordered by variance, with their skew and the principal ones") {
+  const UnitRows rows = unit_rows(normal(5, {40, 90}), normal(6, {40, 90}));
+  const DirectionSet principal = find_directions(rows, 3);
+  const Basis reversed = [](const at::Tensor&, const at::Tensor& p) { return -p.flip(0); };
+  const DirectionSet found = find_directions(rows, 3, reversed);
+  CHECK(found.examples.equal(principal.examples));
+  CHECK(found.principal.equal(principal.examples));
+  CHECK(largest_difference(found.singular_values, principal.singular_values) < 1e-12);
+  CHECK(direction_stability(rows, found, 3, 7, reversed)
+            .equal(direction_stability(rows, principal, 3, 7)));
+}
+
 TEST_CASE("a strong direction comes back from drawn queries, a direction of noise does not") {
   const at::Tensor v = orthonormal_rows(1, 1, 200)[0];
   const at::Tensor noise = 0.05 * normal(3, {60, 200}) / std::sqrt(200.0);
