@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "changes.h"
+#include "common/ends.h"
 #include "common/sizes.h"
 #include "donors_params.h"
 #include "modeldiff/core/random.h"
@@ -85,12 +86,10 @@ class Donors final : public Proposer {
   End end_of(const Direction& direction, std::size_t index, bool positive) const {
     const std::int64_t wanted =
         std::max({params_.spectra, params_.backgrounds, params_.crops, params_.style});
-    const at::Tensor rows = std::get<1>(
-        direction.examples.topk(std::min(wanted, direction.examples.size(0)), 0, positive));
+    const at::Tensor rows = examples_at_end(direction, positive, wanted);
     return {
         static_cast<std::int64_t>(index),
-        fmt::format("direction {} of {}, {} end", direction.rank + 1, direction.of,
-                    positive ? "positive" : "negative"),
+        name_of_end(direction, positive),
         {rows.const_data_ptr<std::int64_t>(), rows.const_data_ptr<std::int64_t>() + rows.numel()}};
   }
 

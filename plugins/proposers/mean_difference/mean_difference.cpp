@@ -6,6 +6,7 @@
 #include <optional>
 #include <vector>
 
+#include "common/ends.h"
 #include "mean_difference_params.h"
 #include "modeldiff/plugin.h"
 #include "modeldiff/proposer.h"
@@ -28,8 +29,7 @@ struct Groups {
 
 std::optional<Groups> groups_of(const Direction& direction, bool positive,
                                 const ProposeRequest& request, std::int64_t count) {
-  const at::Tensor rows = std::get<1>(
-      direction.examples.topk(std::min(count, direction.examples.size(0)), 0, positive));
+  const at::Tensor rows = examples_at_end(direction, positive, count);
   std::map<std::int64_t, std::vector<std::int64_t>> by_class;
   for (std::int64_t i = 0; i < rows.size(0); ++i) {
     const auto row = rows[i].item<std::int64_t>();
@@ -101,9 +101,7 @@ class MeanDifference final : public Proposer {
       for (const bool positive : {true, false}) {
         const std::optional<Groups> groups = groups_of(direction, positive, request, params_.top);
         if (!groups) continue;
-        const std::string where = fmt::format("direction {} of {}, {} end", direction.rank + 1,
-                                              direction.of, positive ? "positive" : "negative");
-        add(*groups, where, static_cast<std::int64_t>(d), out);
+        add(*groups, name_of_end(direction, positive), static_cast<std::int64_t>(d), out);
       }
     }
     return out;
