@@ -191,8 +191,9 @@ UnitRows swapped(const UnitRows& rows) { return {rows.b, rows.a, rows.kept, rows
 
 /// As many as asked for, or as there are.
 DirectionSet directions_up_to(const UnitRows& rows, std::int64_t count, const Basis& basis = {}) {
-  const std::int64_t rank = find_directions(rows, 1).rank;
-  return find_directions(rows, std::min(count, rank), basis);
+  DirectionSet one = find_directions(rows, 1);
+  if (count == 1 && !basis) return one;
+  return find_directions(rows, std::min(count, one.rank), basis);
 }
 
 Basis basis_of(const Json& config, std::int64_t examples) {

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "analysis/effects.h"
+#include "analysis/json.h"
 #include "analysis/statistics.h"
 #include "engine/artifacts.h"
 #include "engine/stages.h"
@@ -18,10 +19,6 @@ namespace {
 
 /// Before and after pictures of each claim in the report.
 constexpr std::int64_t kShownPairs = 4;
-
-Json to_json(const Interval& interval) {
-  return {{"estimate", interval.estimate}, {"lower", interval.lower}, {"upper", interval.upper}};
-}
 
 const char* claim_text(Claim claim) {
   switch (claim) {
@@ -102,8 +99,7 @@ Json class_table(const Effects& effects, std::int64_t f) {
   const at::Tensor means = effects.by_class.select(1, f).mean(0);
   Json out = Json::array();
   for (std::int64_t c = 0; c < means.size(0); ++c) {
-    const double value = means[c].item<double>();
-    out.push_back(std::isfinite(value) ? Json(value) : Json());
+    out.push_back(finite(means[c].item<double>()));
   }
   return out;
 }
@@ -187,7 +183,7 @@ void make_verification(Workspace& workspace, const Cell& cell, Publication& out,
     for (const auto& [name, effects] : also)
       effects_also[name] = to_json(t_interval(by_run(effects.by_image[index]), options.confidence));
     claims.push_back(
-        {{"transformation", modeldiff::to_json(selected[index])},
+        {{"transformation", to_json(selected[index])},
          {"label", selected[index].label},
          {"family", selected[index].family},
          {"proposer", selected[index].proposer},

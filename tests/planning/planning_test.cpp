@@ -21,15 +21,20 @@ algorithms:
 evaluate:
 )";
 
-/// Runs of each algorithm that an experiment makes.
-nlohmann::json planned_runs(const std::string& evaluation) {
+/// What `plan --json` prints of an experiment file with this text.
+nlohmann::json plan_of(const std::string& experiment) {
   const ScratchFolder scratch;
-  write_file(scratch.path() / "experiment.yaml", kExperiment + evaluation);
+  write_file(scratch.path() / "experiment.yaml", experiment);
   const ProgramRun plan = run_program({"plan", "--json", "experiment.yaml"}, scratch.path());
   CAPTURE(plan.err);
   REQUIRE(plan.exit_code == 0);
+  return nlohmann::json::parse(plan.out);
+}
+
+/// Runs of each algorithm that an experiment makes.
+nlohmann::json planned_runs(const std::string& evaluation) {
   nlohmann::json out = nlohmann::json::object();
-  const nlohmann::json planned = nlohmann::json::parse(plan.out);
+  const nlohmann::json planned = plan_of(kExperiment + evaluation);
   for (const auto& cell : planned.at("cells")) {
     const std::string label = cell.at("label");
     if (cell.at("kind") == "run") {
@@ -42,8 +47,7 @@ nlohmann::json planned_runs(const std::string& evaluation) {
 
 /// The keys of the cells of one kind, of an experiment that proposes so.
 std::vector<std::string> keys_of(const std::string& kind, const std::string& propose) {
-  const ScratchFolder scratch;
-  write_file(scratch.path() / "experiment.yaml", R"(
+  const nlohmann::json planned = plan_of(R"(
 experiment: keys
 dataset: digits
 algorithms:
@@ -52,11 +56,7 @@ algorithms:
 attribute: {plugin: trak, runs: 2}
 compare: {}
 propose: )" + propose);
-  const ProgramRun plan = run_program({"plan", "--json", "experiment.yaml"}, scratch.path());
-  CAPTURE(plan.err);
-  REQUIRE(plan.exit_code == 0);
   std::vector<std::string> out;
-  const nlohmann::json planned = nlohmann::json::parse(plan.out);
   for (const auto& cell : planned.at("cells")) {
     if (cell.at("kind") == kind) out.push_back(cell.at("key"));
   }
@@ -97,8 +97,7 @@ TEST_CASE("to preregister an entry changes what is selected, not what is propose
 }
 
 TEST_CASE("more than two algorithms are compared each against each, on the same runs") {
-  const ScratchFolder scratch;
-  write_file(scratch.path() / "experiment.yaml", R"(
+  const nlohmann::json pairs = plan_of(R"(
 experiment: three
 dataset: digits
 algorithms:
@@ -108,10 +107,6 @@ algorithms:
 attribute: {plugin: trak, runs: 2}
 compare: {between: [C, A, B], control: false}
 )");
-  const ProgramRun plan = run_program({"plan", "--json", "experiment.yaml"}, scratch.path());
-  CAPTURE(plan.err);
-  REQUIRE(plan.exit_code == 0);
-  const nlohmann::json pairs = nlohmann::json::parse(plan.out);
   std::vector<std::string> names;
   std::map<std::string, int> times;  // that the run of a key is planned
   for (const auto& pair : pairs) {
