@@ -79,7 +79,8 @@ Inheritance::Place Inheritance::child_of(const Place& place, const std::optional
                                          const std::string& key, const Value& own) const {
   Place child{place.path, own, std::nullopt};
   child.path.push_back(key);
-  if (!base || !base->is(Value::Kind::map)) return child;
+  // The name of a plugin is a word here, not a plugin written short.
+  if (key == "plugin" || !base || !base->is(Value::Kind::map)) return child;
   if (const Value* inherited = base->find(key)) child.from_parent = *inherited;
   return child;
 }

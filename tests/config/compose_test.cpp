@@ -144,6 +144,15 @@ TEST_CASE(
         R"("B":{"input_mask":"corners","lr":0.1,"model":"mlp","plugin":"adam"}})");
 }
 
+TEST_CASE("a map may name its plugin again that it inherits, long or short") {
+  CHECK(composed("A: {plugin: sgd, model: mlp}\n"
+                 "B: {extends: A, plugin: sgd, model: {plugin: mlp, hidden: [3]}}\n"
+                 "C: {extends: B, model: mlp}\n") ==
+        R"({"A":{"model":"mlp","plugin":"sgd"},)"
+        R"("B":{"model":{"hidden":[3],"plugin":"mlp"},"plugin":"sgd"},)"
+        R"("C":{"model":{"hidden":[3],"plugin":"mlp"},"plugin":"sgd"}})");
+}
+
 TEST_CASE("several maps are inherited in their order, the last one wins") {
   CHECK(composed("x-a: {k: 1, l: 1}\nx-b: {l: 2, m: 2}\nc: {extends: [x-a, x-b], m: 3}\n") ==
         R"({"c":{"k":1,"l":2,"m":3},"x-a":{"k":1,"l":1},"x-b":{"l":2,"m":2}})");
