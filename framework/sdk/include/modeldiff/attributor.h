@@ -62,7 +62,9 @@ struct Attribution {
 class MODELDIFF_API Attributor : public Plugin {
  public:
   ~Attributor() override;
-  /// What combine needs of one run. A pure function of the request.
+  /// What combine needs of one run. A pure function of the request. Of subset runs, a tensor
+  /// `measurements` [N] float32 is the run's answers on the queries: comparisons of pairs of runs and
+  /// of halves of them regress it anew.
   virtual TensorMap score_run(const ScoreRunRequest& request) const = 0;
   virtual Attribution combine(const CombineRequest& request) const = 0;
   /// Whether combine's scores are the plain mean of every run's tensor "scores" [N, n]: then tests
