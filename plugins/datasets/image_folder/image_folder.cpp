@@ -6,24 +6,18 @@
 
 #include <algorithm>
 #include <cmath>
-#include <unordered_map>
 
-#include "common/archive_reader.h"
+#include "common/channel_statistics.h"
+#include "common/image_files.h"
+#include "common/parallel_for.h"
 #include "image_folder_params.h"
-#include "image_listing.h"
 #include "images/image_decode.h"
 #include "modeldiff/core/random.h"
 #include "modeldiff/dataset.h"
 #include "modeldiff/plugin.h"
-#include "parallel_for.h"
 
 namespace modeldiff {
 namespace {
-
-struct EncodedImage {
-  std::string name;
-  std::string bytes;
-};
 
 /// One part of the data: indices into the listing, ascending.
 struct Parts {
@@ -53,29 +47,6 @@ Parts draw_parts(const std::vector<std::int64_t>& labels, std::int64_t classes, 
   return parts;
 }
 
-/// Mean and population deviation of each channel of [n, C, H, W] uint8, over 255; sums are exact
-/// integers.
-std::pair<std::vector<double>, std::vector<double>> channel_statistics(const at::Tensor& images) {
-  const std::int64_t n = images.size(0), channels = images.size(1),
-                     pixels = images.size(2) * images.size(3);
-  std::vector<double> mean, deviation;
-  for (std::int64_t c = 0; c < channels; ++c) {
-    std::uint64_t sum = 0, squares = 0;
-    for (std::int64_t i = 0; i < n; ++i) {
-      const std::uint8_t* plane = images.data_ptr<std::uint8_t>() + (i * channels + c) * pixels;
-      for (std::int64_t k = 0; k < pixels; ++k)
-        sum += plane[k], squares += std::uint64_t{plane[k]} * plane[k];
-    }
-    const double count = static_cast<double>(n) * static_cast<double>(pixels),
-                 m = static_cast<double>(sum) / count;
-    mean.push_back(m / 255);
-    deviation.push_back(std::sqrt(std::max(0.0, static_cast<double>(squares) / count - m * m)) /
-                        255);
-    if (deviation.back() == 0) deviation.back() = 1;
-  }
-  return {mean, deviation};
-}
-
 class ImageFolder final : public DatasetSource {
  public:
   explicit ImageFolder(ImageFolderParams params) : params_(std::move(params)) {}
@@ -83,22 +54,21 @@ class ImageFolder final : public DatasetSource {
   Dataset load(const Resources& resources) const override {
     if (params_.channels == 2) throw ConfigError("channels", "must be 1 or 3, got 2");
     const std::filesystem::path path = resources.resolve(params_.path);
-    std::unordered_map<std::string, std::string> contents = read_contents(path);
-    std::vector<std::string> names;
-    for (const auto& [name, content] : contents) names.push_back(name);
-    const ImageListing listing = list_images(std::move(names), path.string());
-    const ClassMap classes = map_classes(listing.folders, params_.classes, params_.merge);
+    auto [listing, files] = read_image_files(path);
+    const ClassMap classes =
+        map_classes(listing.folders, params_.classes, params_.without, params_.merge);
 
     std::vector<EncodedImage> images;
     std::vector<std::int64_t> labels, folders;
     Parts parts;
-    for (const ListedImage& listed : listing.images) {
+    for (std::size_t i = 0; i < files.size(); ++i) {
+      const ListedImage& listed = listing.images[i];
       const std::int64_t label = classes.class_of_folder[static_cast<std::size_t>(listed.folder)];
       if (label < 0) continue;
       (listed.test ? parts.test : parts.train).push_back(static_cast<std::int64_t>(images.size()));
       labels.push_back(label);
       folders.push_back(listed.folder);
-      images.push_back({path.string() + ": " + listed.name, std::move(contents[listed.name])});
+      images.push_back(std::move(files[i]));
     }
     if (!listing.has_parts) {
       parts = draw_parts(labels, static_cast<std::int64_t>(classes.names.size()),
@@ -118,17 +88,6 @@ class ImageFolder final : public DatasetSource {
   }
 
  private:
-  static std::unordered_map<std::string, std::string> read_contents(
-      const std::filesystem::path& path) {
-    std::unordered_map<std::string, std::string> contents;
-    read_files(path, {}, names_image, [&](const std::string& name, std::string content) {
-      if (!contents.emplace(name, std::move(content)).second) {
-        throw DataError(fmt::format("{}: holds '{}' twice", path.string(), name));
-      }
-    });
-    return contents;
-  }
-
   /// @return [n, channels, height, width] uint8
   at::Tensor decode_all(const std::vector<EncodedImage>& images) const {
     const RgbImage first = decode_image(images.front().bytes, images.front().name);
@@ -182,7 +141,9 @@ class ImageFolder final : public DatasetSource {
     facts.class_names = classes.names;
     facts.outputs = static_cast<std::int64_t>(classes.names.size());
     if (!params_.merge.empty()) facts.groups = folders;
-    const auto [mean, deviation] = channel_statistics(train.inputs);
+    const auto [mean, deviation] =
+        channel_statistics(train.inputs.const_data_ptr<std::uint8_t>(), train.size(),
+                           params_.channels, facts.input_shape[1] * facts.input_shape[2]);
     facts.mean = per_channel("mean", params_.mean.value_or(mean));
     facts.deviation = per_channel("deviation", params_.deviation.value_or(deviation));
     facts.fill = facts.mean;

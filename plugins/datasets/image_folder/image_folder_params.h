@@ -16,6 +16,7 @@ struct ImageFolderParams {
   std::optional<std::int64_t> size;
   std::int64_t channels = 3;
   std::vector<std::string> classes;
+  std::vector<std::string> without;
   std::map<std::string, std::vector<std::string>> merge;
   double test_fraction = 0.2;
   std::uint64_t split_seed = 0;
@@ -37,6 +38,7 @@ struct ImageFolderParams {
                at_least(1), at_most(3))
         .field("classes", &ImageFolderParams::classes,
                "Class folders to keep, in the order of the labels; empty: all, sorted.")
+        .field("without", &ImageFolderParams::without, "Class folders to leave out.")
         .field("merge", &ImageFolderParams::merge,
                "Superclass: [class folders]. The class folder becomes the example's group.")
         .field("test_fraction", &ImageFolderParams::test_fraction,

@@ -1,4 +1,4 @@
-#include "image_folder/image_listing.h"
+#include "common/image_listing.h"
 
 #include <doctest/doctest.h>
 
@@ -43,14 +43,19 @@ TEST_CASE("images that do not lie alike are refused") {
 
 TEST_CASE("classes are the folders, a chosen few in their order, or superclasses") {
   const Names folders{"apple", "bear", "cat", "dog"};
-  CHECK(map_classes(folders, {}, {}).names == folders);
-  const ClassMap chosen = map_classes(folders, {"dog", "bear"}, {});
+  CHECK(map_classes(folders, {}, {}, {}).names == folders);
+  const ClassMap chosen = map_classes(folders, {"dog", "bear"}, {}, {});
   CHECK(chosen.names == Names{"dog", "bear"});
   CHECK(chosen.class_of_folder == std::vector<std::int64_t>{-1, 1, -1, 0});
-  const ClassMap merged = map_classes(folders, {}, {{"wild", {"bear", "apple"}}});
+  const ClassMap fewer = map_classes(folders, {}, {"bear", "dog"}, {});
+  CHECK(fewer.names == Names{"apple", "cat"});
+  CHECK(fewer.class_of_folder == std::vector<std::int64_t>{0, -1, 1, -1});
+  CHECK(map_classes(folders, {"dog", "bear", "apple"}, {"bear"}, {}).names ==
+        Names{"dog", "apple"});
+  const ClassMap merged = map_classes(folders, {}, {}, {{"wild", {"bear", "apple"}}});
   CHECK(merged.names == Names{"cat", "dog", "wild"});
   CHECK(merged.class_of_folder == std::vector<std::int64_t>{2, 2, 0, 1});
-  const ClassMap both = map_classes(folders, {"dog", "bear", "cat"}, {{"pet", {"cat", "dog"}}});
+  const ClassMap both = map_classes(folders, {"dog", "bear", "cat"}, {}, {{"pet", {"cat", "dog"}}});
   CHECK(both.names == Names{"pet", "bear"});
   CHECK(both.class_of_folder == std::vector<std::int64_t>{-1, 1, 0, 0});
 }
@@ -58,7 +63,7 @@ TEST_CASE("classes are the folders, a chosen few in their order, or superclasses
 TEST_CASE("classes that do not exist or are named twice are refused by key") {
   const Names folders{"apple", "bear", "cat"};
   const auto error = [&](const Names& keep, const std::map<std::string, Names>& merge) {
-    return error_of<ConfigError>([&] { map_classes(folders, keep, merge); });
+    return error_of<ConfigError>([&] { map_classes(folders, keep, {}, merge); });
   };
   CHECK(error({"cow"}, {}) ==
         "classes: there is no class folder 'cow'; there are apple, bear, cat");
@@ -67,6 +72,9 @@ TEST_CASE("classes that do not exist or are named twice are refused by key") {
   CHECK(error({}, {{"x", {"cow"}}}) ==
         "merge.x: there is no class folder 'cow'; there are apple, bear, cat");
   CHECK(error({}, {{"x", {"cat"}}, {"y", {"cat"}}}) == "merge.y: 'cat' is listed twice");
-  CHECK(error({"apple", "bear"}, {{"x", {"cat"}}}) == "merge.x: 'cat' is not among `classes`");
+  CHECK(error({"apple", "bear"}, {{"x", {"cat"}}}) ==
+        "merge.x: 'cat' is not among the classes that are kept");
+  CHECK(error_of<ConfigError>([&] { map_classes(folders, {}, {"cow"}, {}); }) ==
+        "without: there is no class folder 'cow'; there are apple, bear, cat");
   CHECK(error({}, {{"x", folders}}) == "merge: leaves fewer than two classes");
 }

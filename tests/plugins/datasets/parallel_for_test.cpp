@@ -1,4 +1,4 @@
-#include "image_folder/parallel_for.h"
+#include "common/parallel_for.h"
 
 #include <doctest/doctest.h>
 

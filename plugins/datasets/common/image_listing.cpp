@@ -1,4 +1,4 @@
-#include "image_listing.h"
+#include "common/image_listing.h"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -53,16 +53,6 @@ std::string some_of(const std::vector<std::string>& names) {
                      end == names.end() ? "" : ", ...");
 }
 
-std::int64_t folder_index(const std::vector<std::string>& folders, const std::string& name,
-                          const std::string& key) {
-  const auto at = std::lower_bound(folders.begin(), folders.end(), name);
-  if (at == folders.end() || *at != name) {
-    throw ConfigError(
-        key, fmt::format("there is no class folder '{}'; there are {}", name, some_of(folders)));
-  }
-  return at - folders.begin();
-}
-
 }  // namespace
 
 bool names_image(const std::string& name) {
@@ -104,14 +94,28 @@ ImageListing list_images(std::vector<std::string> names, const std::string& sour
   return listing;
 }
 
+std::int64_t folder_index(const std::vector<std::string>& folders, const std::string& name,
+                          const std::string& key) {
+  const auto at = std::lower_bound(folders.begin(), folders.end(), name);
+  if (at == folders.end() || *at != name) {
+    throw ConfigError(
+        key, fmt::format("there is no class folder '{}'; there are {}", name, some_of(folders)));
+  }
+  return at - folders.begin();
+}
+
 ClassMap map_classes(const std::vector<std::string>& folders, const std::vector<std::string>& keep,
+                     const std::vector<std::string>& without,
                      const std::map<std::string, std::vector<std::string>>& merge) {
   const bool sorted = keep.empty();
+  std::set<std::int64_t> left_out;
+  for (const std::string& name : without) left_out.insert(folder_index(folders, name, "without"));
   std::vector<std::optional<std::string>> class_name(
       folders.size());  // of each folder that is kept
   std::vector<std::int64_t> order;
   for (const std::string& name : sorted ? folders : keep) {
     const std::int64_t folder = folder_index(folders, name, "classes");
+    if (left_out.contains(folder)) continue;
     auto& target = class_name[static_cast<std::size_t>(folder)];
     if (target) throw ConfigError("classes", fmt::format("'{}' is listed twice", name));
     target = name;
@@ -127,7 +131,7 @@ ClassMap map_classes(const std::vector<std::string>& folders, const std::vector<
       auto& target = class_name[static_cast<std::size_t>(folder)];
       if (!target)
         throw ConfigError("merge." + superclass,
-                          fmt::format("'{}' is not among `classes`", member));
+                          fmt::format("'{}' is not among the classes that are kept", member));
       target = superclass;
     }
   }

@@ -1,4 +1,4 @@
-#include "parallel_for.h"
+#include "common/parallel_for.h"
 
 #include <algorithm>
 #include <atomic>

@@ -29,6 +29,12 @@ bool names_image(const std::string& name);
 /// @throws DataError naming the image
 ImageListing list_images(std::vector<std::string> names, const std::string& source);
 
+/// The index of a class folder.
+/// @param key of the experiment file that names the folder
+/// @throws ConfigError with path `key` when there is no such folder
+std::int64_t folder_index(const std::vector<std::string>& folders, const std::string& name,
+                          const std::string& key);
+
 /// The classes that are kept, and the folders that make them.
 struct ClassMap {
   std::vector<std::string> names;
@@ -36,12 +42,14 @@ struct ClassMap {
 };
 
 /// @param keep  the folders to keep, in the order of their classes; empty: all, sorted
+/// @param without folders to leave out of these
 /// @param merge superclass -> its folders; a folder in none stays a class of its own. A superclass
 /// stands where the
 ///              first of its folders would, or all are sorted when `keep` is empty.
-/// @throws ConfigError with path "classes" or "merge" when a folder is unknown, listed twice, or in
+/// @throws ConfigError with path "classes", "without" or "merge" when a folder is unknown, listed twice, or in
 /// two superclasses
 ClassMap map_classes(const std::vector<std::string>& folders, const std::vector<std::string>& keep,
+                     const std::vector<std::string>& without,
                      const std::map<std::string, std::vector<std::string>>& merge);
 
 }  // namespace modeldiff
