@@ -1,5 +1,7 @@
 #include <doctest/doctest.h>
+#include <fmt/format.h>
 
+#include <algorithm>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -93,6 +95,61 @@ TEST_CASE("to preregister an entry changes what is selected, not what is propose
     CHECK(keys_of("proposals", changed) == keys_of("proposals", "[patches]"));
     CHECK(keys_of("screen_effects", changed) == keys_of("screen_effects", "[patches]"));
     CHECK(keys_of("selection", changed) != keys_of("selection", "[patches]"));
+  }
+}
+
+TEST_CASE("runs that start from one named run have it made once for each role") {
+  const auto pretraining_runs = [](const char* run) {
+    const nlohmann::json planned = plan_of(fmt::format(R"(
+experiment: pretraining
+dataset: digits
+algorithms:
+  base: {{plugin: sgd, model: linear, epochs: 1}}
+  A: {{plugin: sgd, model: linear, epochs: 1, init: {{from: base{}}}}}
+  B: {{plugin: sgd, model: linear, epochs: 2}}
+attribute: {{plugin: trak, runs: 3}}
+compare: {{between: [A, B], control: false}}
+)",
+                                                       run));
+    std::vector<std::string> out;
+    for (const auto& cell : planned.at("cells")) {
+      const std::string label = cell.at("label");
+      if (cell.at("kind") == "run" && label.starts_with("algorithm base")) out.push_back(label);
+    }
+    std::sort(out.begin(), out.end());
+    return out;
+  };
+  CHECK(pretraining_runs("") == std::vector<std::string>{"algorithm base, attribute run 0",
+                                                         "algorithm base, attribute run 1",
+                                                         "algorithm base, attribute run 2"});
+  CHECK(pretraining_runs(", run: 2") ==
+        std::vector<std::string>{"algorithm base, attribute run 2"});
+}
+
+/// Label -> key of every cell of an experiment with five subset runs.
+std::map<std::string, std::string> subset_cells(const std::string& subsets) {
+  const nlohmann::json planned = plan_of(R"(
+experiment: subsets
+dataset: digits
+algorithms:
+  A: {plugin: sgd, model: linear, epochs: 1}
+attribute: {plugin: datamodels, runs: 5, subsets: )" +
+                                         subsets + "}\n");
+  std::map<std::string, std::string> out;
+  for (const auto& cell : planned.at("cells")) out[cell.at("label")] = cell.at("key");
+  return out;
+}
+
+TEST_CASE("subset runs have the shares of the list in turn, and a lone share is a list of one") {
+  const auto half = subset_cells("{keep: 0.5}"), quarter = subset_cells("{keep: 0.25}"),
+             both = subset_cells("{keep: [0.25, 0.5]}");
+  CHECK(subset_cells("{keep: [0.5]}") == half);
+  CHECK(subset_cells("{}") == half);
+  for (int run = 0; run < 5; ++run) {
+    CAPTURE(run);
+    const std::string label = fmt::format("algorithm A, attribute run {}", run);
+    CHECK(both.at(label) == (run % 2 == 0 ? quarter : half).at(label));
+    CHECK(half.at(label) != quarter.at(label));
   }
 }
 

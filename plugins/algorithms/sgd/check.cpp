@@ -86,6 +86,7 @@ void check_augmentation(const AugmentationParams& params, const std::string& pat
 }
 
 void check_init(const InitParams& init, Findings& found) {
+  if (init.run && !init.from) found.add("init.run", "needs `from`, the algorithm whose run it is");
   if (init.from && init.file) found.add("init.file", "goes without `from`; both are given");
   if (!init.from && !init.file && init.replace_head) {
     found.add("init.replace_head", "needs `from` or `file`: fresh weights have a fresh head");

@@ -87,14 +87,16 @@ struct AugmentationParams {
 /// Where training starts.
 struct InitParams {
   std::optional<Reference> from;
+  std::optional<std::int64_t> run;
   std::optional<DataPath> file;
   bool replace_head = false;
 
   static Schema<InitParams> schema() {
     return Schema<InitParams>("init")
-        .field("from", &InitParams::from,
-               "The algorithm whose trained weights are the start: its run of the same number.",
+        .field("from", &InitParams::from, "The algorithm whose trained weights are the start.",
                names_entry_of("algorithms"))
+        .field("run", &InitParams::run, "Which of its runs; left out: that of the same number.",
+               at_least(0))
         .field("file", &InitParams::file,
                "A safetensors file with the tensors of the model, by name.")
         .field("replace_head", &InitParams::replace_head,

@@ -81,6 +81,10 @@ TEST_CASE("a start comes from one place, and only a given start has a head to re
   params.init.replace_head = true;
   CHECK(refusal(params) ==
         "init.replace_head: needs `from` or `file`: fresh weights have a fresh head");
+  params.init.run = 0;
+  CHECK(refusal(params) ==
+        "init.run: needs `from`, the algorithm whose run it is\n"
+        "init.replace_head: needs `from` or `file`: fresh weights have a fresh head");
   params.init.from = Reference{"other"};
   CHECK(refusal(params) == "");
   params.init.file = DataPath{"weights.safetensors"};
