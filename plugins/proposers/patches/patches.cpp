@@ -72,18 +72,14 @@ class Patches final : public Proposer {
     const std::int64_t channels = request.facts.input_shape[0],
                        height = request.facts.input_shape[1], width = request.facts.input_shape[2];
     std::vector<Transformation> out;
-    std::vector<std::pair<std::string, at::Tensor>> colours{{"white", at::ones({channels})},
-                                                            {"black", at::zeros({channels})}};
-    if (channels == 3) {
-      for (const Colour& hue : kHues)
-        colours.emplace_back(hue.name, at::tensor({hue.rgb[0], hue.rgb[1], hue.rgb[2]}));
-    }
     std::set<std::int64_t> sizes;
     for (const std::int64_t size : params_.sizes) sizes.insert(pixels_of(size, request.facts));
-    for (const auto& [name, colour] : colours) {
+    for (const auto& [name, colour] : colours(channels)) {
       for (const std::int64_t size : sizes) {
-        for (const std::int64_t row : places(height, size)) {
-          for (const std::int64_t column : places(width, size)) {
+        const std::set<std::int64_t> rows = places(height, size), columns = places(width, size);
+        for (const std::int64_t row : rows) {
+          for (const std::int64_t column : columns) {
+            if (!is_wanted(is_end(row, rows) + is_end(column, columns))) continue;
             add(out, "solid_patch", fmt::format("{} {}x{} square", name, size, size),
                 {colour.view({channels, 1, 1}).expand({channels, size, size}).contiguous(), row,
                  column},
@@ -161,6 +157,34 @@ class Patches final : public Proposer {
     if (last < 0) return {};
     return {std::min(params_.margin, last), last / 2,
             std::max<std::int64_t>(0, last - params_.margin)};
+  }
+
+  static bool is_end(std::int64_t place, const std::set<std::int64_t>& places) {
+    return place == *places.begin() || place == *places.rbegin();
+  }
+
+  /// @param borders 2: the square lies in a corner, 1: at an edge, 0: in the middle
+  bool is_wanted(int borders) const {
+    const SquarePlace place = borders == 2   ? SquarePlace::corners
+                              : borders == 1 ? SquarePlace::edges
+                                             : SquarePlace::middle;
+    return std::find(params_.squares.begin(), params_.squares.end(), place) !=
+           params_.squares.end();
+  }
+
+  /// Those of `colours` that images with so many channels have, each [channels].
+  std::vector<std::pair<std::string, at::Tensor>> colours(std::int64_t channels) const {
+    std::vector<std::pair<std::string, at::Tensor>> out;
+    for (const std::string& name : params_.colours) {
+      if (name == "white" || name == "black") {
+        out.emplace_back(name, at::full({channels}, name == "white" ? 1.0f : 0.0f));
+      } else if (channels == 3) {
+        const Colour& hue = *std::find_if(std::begin(kHues), std::end(kHues),
+                                          [&](const Colour& c) { return c.name == name; });
+        out.emplace_back(name, at::tensor({hue.rgb[0], hue.rgb[1], hue.rgb[2]}));
+      }
+    }
+    return out;
   }
 
   static void add(std::vector<Transformation>& out, const char* family, const std::string& what,

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -17,6 +18,14 @@ struct Choices<Pattern> {
                                                               {Pattern::stripes, "stripes"}};
 };
 
+enum class SquarePlace { corners, edges, middle };
+template <>
+struct Choices<SquarePlace> {
+  static constexpr std::pair<SquarePlace, const char*> names[] = {{SquarePlace::corners, "corners"},
+                                                                  {SquarePlace::edges, "edges"},
+                                                                  {SquarePlace::middle, "middle"}};
+};
+
 enum class PatternPlace { study, middle };
 template <>
 struct Choices<PatternPlace> {
@@ -28,6 +37,10 @@ struct Choices<PatternPlace> {
 /// image.
 struct PatchesParams {
   std::vector<std::int64_t> sizes = {4, 8};
+  std::vector<std::string> colours = {"white", "black", "red",  "yellow",
+                                      "green", "cyan",  "blue", "magenta"};
+  std::vector<SquarePlace> squares = {SquarePlace::corners, SquarePlace::edges,
+                                      SquarePlace::middle};
   std::int64_t margin = 1;
   bool corners = true;
   std::vector<Pattern> patterns = {Pattern::dog, Pattern::truck, Pattern::checker,
@@ -41,6 +54,13 @@ struct PatchesParams {
     return Schema<P>("patches")
         .field("sizes", &P::sizes, "Sides of the solid squares, of an image of 32 pixels.",
                item_count(0, 8), each_item(at_least(1)), unit("pixels"))
+        .field("colours", &P::colours,
+               "Of the squares and of the corner pixels; on grey images only white and black.",
+               item_count(1, 8), each_item(one_of(P().colours)))
+        .field("squares", &P::squares,
+               "Where they lie: four in the `corners`, four in the middle of the `edges`, one in "
+               "the `middle`.",
+               item_count(1, 3))
         .field("margin", &P::margin, "Between a square and the border.", at_least(0),
                unit("pixels"))
         .field("corners", &P::corners, "The four corner pixels in each colour of the squares.")

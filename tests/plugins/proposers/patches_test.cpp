@@ -74,6 +74,37 @@ TEST_CASE("a square lies at its row and column") {
   CHECK(changed_pixels(out) == 16);
 }
 
+TEST_CASE("colours and places of squares can be chosen") {
+  const auto labels = [](const Json& changes) {
+    Json params = {{"sizes", {4}},
+                   {"colours", {"yellow"}},
+                   {"margin", 0},
+                   {"corners", false},
+                   {"patterns", Json::array()}};
+    params.merge_patch(changes);
+    std::set<std::string> out;
+    for (const Transformation& one : ProposerBench("patches", kImage, params).propose())
+      out.insert(one.label);
+    return out;
+  };
+  CHECK(labels({{"squares", {"corners"}}}) ==
+        std::set<std::string>{
+            "yellow 4x4 square at row 0, column 0", "yellow 4x4 square at row 0, column 28",
+            "yellow 4x4 square at row 28, column 0", "yellow 4x4 square at row 28, column 28"});
+  CHECK(labels({{"squares", {"middle"}}, {"colours", {"black", "red"}}}) ==
+        std::set<std::string>{"black 4x4 square at row 14, column 14",
+                              "red 4x4 square at row 14, column 14"});
+  CHECK(labels({{"squares", {"edges"}}}) ==
+        std::set<std::string>{
+            "yellow 4x4 square at row 0, column 14", "yellow 4x4 square at row 14, column 0",
+            "yellow 4x4 square at row 14, column 28", "yellow 4x4 square at row 28, column 14"});
+  CHECK(labels(Json::object()).size() == 9);
+  const ProposerBench bench("patches", kImage, {{"sizes", {4}}, {"colours", {"yellow"}}});
+  const at::Tensor out =
+      bench.apply("yellow 4x4 square at row 1, column 1", at::full({1, 3, 32, 32}, 0.5));
+  CHECK(out.select(3, 1).select(2, 1).equal(at::tensor({1.0f, 1.0f, 0.0f}).unsqueeze(0)));
+}
+
 TEST_CASE("the placebo of a pattern has its pixels in another order at the same place") {
   const ProposerBench bench("patches", kImage, {{"sizes", Json::array()}, {"corners", false}});
   const Transformation truck = bench.find("truck patch of 9 rows at row 4, column 13");
