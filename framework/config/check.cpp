@@ -229,6 +229,7 @@ class Checker {
 
   Json check_list(const Value& value, const FieldInfo& field, const Place& place) {
     if (!value.is(Value::Kind::list)) {
+      if (field.lone_item) return Json::array({check_field(value, *field.element, place)});
       report_type(value, field, place);
       return nullptr;
     }

@@ -122,7 +122,8 @@ class SchemaWriter {
     Json out{{"type", "array"}, {"items", nullable(*field.element)}};
     if (field.min_items) out["minItems"] = *field.min_items;
     if (field.max_items) out["maxItems"] = *field.max_items;
-    return out;
+    if (!field.lone_item) return out;
+    return {{"anyOf", {nullable(*field.element), std::move(out)}}};
   }
 
   Json table_schema(const FieldInfo& field) {

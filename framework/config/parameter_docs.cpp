@@ -129,7 +129,9 @@ std::string type_phrase(const FieldInfo& field) {
     case Type::choice:
       return fmt::format("one of {}", fmt::join(field.choices, ", "));
     case Type::list:
-      return fmt::format("list of {}", plural(*field.element));
+      return fmt::format("{}list of {}",
+                         field.lone_item ? type_phrase(*field.element) + ", or " : "",
+                         plural(*field.element));
     case Type::table:
       return fmt::format("map of names to {}", plural(*field.element));
     case Type::object: {

@@ -10,6 +10,7 @@ namespace modeldiff::contract::attributors {
 namespace {
 
 constexpr std::int64_t kExamples = 30, kQueries = 6;
+constexpr double kKeep = 0.5;
 
 /// An experiment in small: runs with checkpoints, a subset for each run where the attributor asks
 /// for subsets.
@@ -27,8 +28,9 @@ class Trial {
     for (std::uint64_t run = 0; run < (subsets_ ? 40 : 3); ++run) {
       weights_.push_back(drawn_weights(*predictor_.model, run));
       checkpoints_.push_back(checkpoints_of(weights_.back(), traits));
-      rows_.push_back(
-          at::tensor(RandomStream(run, "rows").choose(kExamples, kExamples / 2), at::kLong));
+      rows_.push_back(at::tensor(
+          RandomStream(run, "rows").choose(kExamples, static_cast<std::int64_t>(kKeep * kExamples)),
+          at::kLong));
     }
   }
 
@@ -59,8 +61,10 @@ class Trial {
   Attribution combine(const Attributor& attributor, const std::vector<TensorMap>& runs,
                       const Examples& queries, int threads) const {
     CheckedProgress progress;
-    return attributor.combine({.runs = runs,
-                               .masks = subsets_ ? masks() : at::Tensor(),
+    const RunsInMemory all =
+        subsets_ ? RunsInMemory(runs, masks(), std::vector<double>(runs.size(), kKeep))
+                 : RunsInMemory(runs);
+    return attributor.combine({.runs = all,
                                .train = train_,
                                .queries = queries,
                                .threads = threads,
@@ -140,6 +144,10 @@ TEST_SUITE("attributors") {
         CHECK(found.output_covariance.sizes() == at::IntArrayRef({kQueries, kQueries}));
         CHECK(found.noise_scale > 0);
       }
+      for (const auto& [name, values] : found.per_query) {
+        CAPTURE(name);
+        CHECK(values.sizes() == at::IntArrayRef({kQueries}));
+      }
     });
   }
 
@@ -195,7 +203,7 @@ TEST_SUITE("attributors") {
 
   TEST_CASE("the estimate of memory is a number of bytes") {
     for_each_trial([](const Trial& trial) {
-      const double bytes = trial.make()->memory_bytes(1000, kExamples, kQueries);
+      const double bytes = trial.make()->memory_bytes(1000, kExamples, kQueries, 40);
       CHECK(std::isfinite(bytes));
       CHECK(bytes >= 4.0 * kExamples * kQueries);
     });

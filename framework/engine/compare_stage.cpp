@@ -95,7 +95,8 @@ DifferenceTest test_difference(const Side& a, const Side& b, const at::Tensor& d
         const auto index = static_cast<std::size_t>(run);
         runs.push_back(index < a.runs.size() ? a.runs[index] : b.runs[index - a.runs.size()]);
       }
-      return attributor.combine({runs, {}, train, queries, 1, progress}).scores;
+      const RunsInMemory all(std::move(runs));
+      return attributor.combine({all, train, queries, 1, progress}).scores;
     };
     test = permutation_test(combine, static_cast<int>(a.runs.size()),
                             static_cast<int>(b.runs.size()), directions, options);

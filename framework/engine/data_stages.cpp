@@ -256,9 +256,10 @@ void make_preflight(Workspace& workspace, const Cell& cell, Publication& out, Pr
       const auto name = config.at("attribute").at("plugin").get<std::string>();
       require_data(workspace.traits("attributors", name), "attributor", name, data.facts);
       const auto attributor = workspace.plugin<Attributor>("attributors", config.at("attribute"));
-      const double bytes = attributor->memory_bytes(parameters, data.train.size(),
-                                                    cell.own.at("queries").get<std::int64_t>());
-      require_memory(bytes, "", "the attribution of a run");
+      const double bytes = attributor->memory_bytes(
+          parameters, data.train.size(), cell.own.at("queries").get<std::int64_t>(),
+          config.at("attribute").at("runs").get<std::int64_t>());
+      require_memory(bytes, "", "the attribution");
       facts["attribute"] = {{"memory_bytes", bytes}};
     });
   }

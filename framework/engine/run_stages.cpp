@@ -3,6 +3,7 @@
 
 #include "engine/artifacts.h"
 #include "engine/stages.h"
+#include "engine/stored_runs.h"
 #include "modeldiff/attributor.h"
 
 namespace modeldiff {
@@ -104,24 +105,15 @@ void make_attribution(Workspace& workspace, const Cell& cell, Publication& out,
   const Dataset& data = workspace.dataset(cell);
   const Examples queries = data.test.select(workspace.split(cell).queries);
   const auto attributor = workspace.plugin<Attributor>("attributors", workspace.config(cell));
-  std::vector<TensorMap> runs;
-  std::vector<at::Tensor> masks;
-  for (std::size_t i = 0; i < workspace.input_count(cell, "run_scores"); ++i) {
-    const Cell& scores = workspace.input_cell(cell, "run_scores", i);
-    runs.push_back(map_tensors(workspace.open(scores), "scores.safetensors"));
-    if (const at::Tensor rows = workspace.subset(workspace.input_cell(scores, "run"));
-        rows.defined()) {
-      masks.push_back(at::zeros({data.train.size()}, at::kBool).index_fill_(0, rows, true));
-    }
-  }
-  const Attribution result = attributor->combine(
-      {runs, masks.empty() ? at::Tensor() : at::stack(masks), data.train, queries, 1, progress});
+  const StoredRuns runs(workspace, cell);
+  const Attribution result = attributor->combine({runs, data.train, queries, 1, progress});
   TensorMap tensors{{"scores", result.scores}};
   if (result.raw.defined()) {
     tensors.emplace("raw", result.raw);
     tensors.emplace("output_covariance", result.output_covariance);
   }
   add_tensors(out, "scores.safetensors", tensors);
+  if (!result.per_query.empty()) add_tensors(out, "queries.safetensors", result.per_query);
   out.add_json(
       "attribution.json",
       {{"facts", result.facts}, {"noise_scale", result.noise_scale}, {"runs", runs.size()}});

@@ -282,8 +282,9 @@ class PlanBuilder {
     combined.inputs["dataset"] = {dataset_};
     combined.inputs["split"] = {split_};
     const auto runs = attribute.at("runs").get<std::int64_t>();
+    const auto keeps = attribute.at("subsets").at("keep").get<std::vector<double>>();
     for (std::int64_t i = first; i < first + runs; ++i) {
-      Subset subset{attribute.at("subsets").at("keep").get<double>(),
+      Subset subset{keeps[static_cast<std::size_t>(i) % keeps.size()],
                     attribute.at("subsets").at("design").get<std::string>(), i};
       const std::size_t run = add_run(algorithm, role, i, keep, subsets ? &subset : nullptr);
       attribute_runs_[algorithm].push_back(run);

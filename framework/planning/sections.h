@@ -13,8 +13,8 @@
 /// declarations are the reference: checks, documentation and the JSON Schema come from them.
 namespace modeldiff {
 
-/// How a run's part of the training set is drawn. A mask is a pure function of (data, design, keep,
-/// index), so that all algorithms share it.
+/// How a run's part of the training set is drawn. A mask is a pure function of (data, design, its
+/// share, index), so that all algorithms share it.
 enum class SubsetDesign { fixed, bernoulli };
 template <>
 struct Choices<SubsetDesign> {
@@ -23,13 +23,15 @@ struct Choices<SubsetDesign> {
 };
 
 struct SubsetsSection {
-  double keep = 0.5;
+  std::vector<double> keep = {0.5};
   SubsetDesign design = SubsetDesign::fixed;
 
   static Schema<SubsetsSection> schema() {
     return Schema<SubsetsSection>("subsets")
-        .field("keep", &SubsetsSection::keep, "Share of the training set in each run.",
-               more_than(0), less_than(1))
+        .field("keep", &SubsetsSection::keep,
+               "Share of the training set in each run. Of several, run i has number i modulo their "
+               "count.",
+               lone_item(), item_count(1, 16), each_item(more_than(0)), each_item(less_than(1)))
         .field("design", &SubsetsSection::design,
                "`fixed`: every run has the same number of examples; `bernoulli`: each example is "
                "drawn by itself.");

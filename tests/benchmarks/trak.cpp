@@ -129,20 +129,19 @@ int run(const Options& options) {
   for (int repeat = 0; repeat < options.repeat; ++repeat) {
     scores.reset();
     const auto begin = std::chrono::steady_clock::now();
-    const std::vector<TensorMap> runs = {
-        attributor->score_run({.facts = fixture->facts,
-                               .train = fixture->train,
-                               .queries = fixture->queries,
-                               .predictor = fixture->predictor,
-                               .weights = fixture->weights,
-                               .checkpoints = fixture->checkpoints,
-                               .subset = {},
-                               .seed = static_cast<std::uint64_t>(repeat),
-                               .progress = fixture->progress})};
+    const RunsInMemory runs(
+        std::vector<TensorMap>{attributor->score_run({.facts = fixture->facts,
+                                                      .train = fixture->train,
+                                                      .queries = fixture->queries,
+                                                      .predictor = fixture->predictor,
+                                                      .weights = fixture->weights,
+                                                      .checkpoints = fixture->checkpoints,
+                                                      .subset = {},
+                                                      .seed = static_cast<std::uint64_t>(repeat),
+                                                      .progress = fixture->progress})});
     if (repeat == 0) peak = peak_megabytes();
     scores = attributor
                  ->combine({.runs = runs,
-                            .masks = {},
                             .train = fixture->train,
                             .queries = fixture->queries,
                             .progress = fixture->progress})

@@ -3,6 +3,8 @@
 #include <doctest/doctest.h>
 #include <fmt/format.h>
 
+#include "config/json_schema.h"
+#include "config/parameter_docs.h"
 #include "config/yaml.h"
 #include "config_errors.h"
 #include "small_experiment.h"
@@ -119,6 +121,31 @@ TEST_CASE("a key that a section requires is missing where the section itself is"
   CHECK(checked.errors[0].path == "verify.baseline");
   CHECK(checked.errors[0].message ==
         "missing key 'baseline' in 'verify': What the effect is compared with.");
+}
+
+TEST_CASE("where a lone item is allowed it is a list of one, and is checked as an item") {
+  struct Shares {
+    std::vector<double> keep = {0.5};
+    static Schema<Shares> schema() {
+      return Schema<Shares>("shares").field("keep", &Shares::keep, "Shares.", lone_item(),
+                                            item_count(1, 2), each_item(less_than(1)));
+    }
+  };
+  const SchemaInfo schema = schema_from_json(to_json(Shares::schema().info()));
+  const auto kept = [&](const std::string& text) {
+    return checked_description(parse_yaml(text, "f"), schema, test::small_catalog()).at("keep");
+  };
+  CHECK(kept("{}") == Json{0.5});
+  CHECK(kept("keep: 0.25") == Json{0.25});
+  CHECK(kept("keep: [0.25, 0.5]") == Json({0.25, 0.5}));
+  CHECK(config_errors([&] { kept("keep: 2"); }) == "f:1:7 keep must be less than 1, got 2");
+  CHECK(config_errors([&] { kept("keep: half"); }) ==
+        "f:1:7 keep must be a number, got the string 'half'");
+  CHECK(type_phrase(schema.fields.front()) == "number, or list of numbers");
+  const Json property =
+      experiment_json_schema(schema, test::small_catalog())["properties"]["keep"]["anyOf"];
+  CHECK(property[0]["type"] == "number");
+  CHECK(property[1]["items"]["exclusiveMaximum"] == 1);
 }
 
 TEST_CASE("a default that does not fit is said to be the default") {

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <fstream>
 #include <limits>
+#include <memory>
 #include <nlohmann/json.hpp>
 #include <numeric>
 #include <random>
@@ -20,7 +21,7 @@ namespace modeldiff {
 namespace {
 
 using std::int64_t;
-using Simd = LassoOptions::Simd;
+using Simd = RunSums::Simd;
 
 /// As exact as float64 allows at every lambda used here.
 LassoOptions exact() { return {.gap = 1e-13}; }
@@ -111,14 +112,44 @@ at::Tensor masks_of(const nlohmann::json& rows) {
   return at::tensor(flat, at::kByte).reshape({static_cast<int64_t>(rows.size()), -1});
 }
 
-std::vector<LassoOptions> every_simd(LassoOptions options) {
-  std::vector<LassoOptions> out;
+struct Means {
+  int threads = 1;
+  Simd simd = Simd::kBest;
+};
+
+/// The sums of a whole problem. @param heldout rows
+std::unique_ptr<RunSums> summed(const at::Tensor& masks, const at::Tensor& measurements,
+                                const at::Tensor& heldout = {}, Means means = {}) {
+  auto sums =
+      std::make_unique<RunSums>(masks.size(1), measurements.size(1), means.threads, means.simd);
+  const at::Tensor is_out = at::zeros({masks.size(0)}, at::kBool);
+  if (heldout.defined()) is_out.index_fill_(0, heldout, true);
+  sums->add(masks, measurements, {}, is_out);
+  return sums;
+}
+
+LassoFit lasso(const at::Tensor& masks, const at::Tensor& measurements, const at::Tensor& lambdas,
+               const LassoOptions& options = {}, Means means = {}) {
+  return lasso(*summed(masks, measurements, {}, means), lambdas, options);
+}
+
+LassoFit lasso_path(const at::Tensor& masks, const at::Tensor& measurements,
+                    const at::Tensor& heldout, const LassoPath& path = {},
+                    const LassoOptions& options = {}, Means means = {}) {
+  return lasso_path(*summed(masks, measurements, heldout, means), path, options);
+}
+
+at::Tensor difference_of_means(const at::Tensor& masks, const at::Tensor& measurements,
+                               Means means = {}) {
+  return summed(masks, measurements, {}, means)->difference_of_means();
+}
+
+std::vector<Simd> every_simd() {
+  std::vector<Simd> out;
   for (const Simd simd : {Simd::kBaseline, Simd::kAvx2, Simd::kAvx512}) {
-    options.simd = simd;
     try {
-      difference_of_means(at::eye(2), at::eye(2));
-      lasso(at::eye(2), at::eye(2), row({1}), options);
-      out.push_back(options);
+      const RunSums on_this_processor(1, 1, 1, simd);
+      out.push_back(simd);
     } catch (const ConfigError&) {
     }
   }
@@ -151,7 +182,7 @@ TEST_CASE("on orthogonal columns the lasso is the soft threshold of the differen
   // b + theta . mask = mean y + w . sign, and mask = (1 + sign)/2
   CHECK(fit.intercepts[0].item<double>() == doctest::Approx(7 - 0.9 + 0.4).epsilon(1e-10));
   CHECK(fit.nonzeros[0].item<int64_t>() == 2);
-  CHECK(largest_difference(difference_of_means(masks, y), w.unsqueeze(0)) < 1e-10);
+  CHECK(largest_difference(difference_of_means(masks, y), 2 * w.unsqueeze(0)) < 1e-10);
 }
 
 TEST_CASE(
@@ -336,20 +367,21 @@ TEST_CASE("fewer runs than columns are solved to the gap") {
 TEST_CASE("the number of threads changes no bit") {
   const Problem p = draw(300, 150, 21, 0.5, 10);
   const at::Tensor heldout = at::arange(30, 90);
-  LassoOptions options{.gap = 1e-6};
+  const LassoOptions options{.gap = 1e-6};
   const LassoFit one = lasso_path(p.masks, p.measurements, heldout, {}, options);
   const LassoFit one_fixed = lasso(p.masks, p.measurements, row({0.05}), options);
   for (const int threads : {2, 4}) {
     CAPTURE(threads);
-    options.threads = threads;
-    const LassoFit many = lasso_path(p.masks, p.measurements, heldout, {}, options);
+    const Means means{.threads = threads};
+    const LassoFit many = lasso_path(p.masks, p.measurements, heldout, {}, options, means);
     CHECK(many.weights.equal(one.weights));
     CHECK(many.intercepts.equal(one.intercepts));
     CHECK(many.gaps.equal(one.gaps));
     CHECK(many.heldout_errors.equal(one.heldout_errors));
     CHECK(many.sweeps.equal(one.sweeps));
-    CHECK(lasso(p.masks, p.measurements, row({0.05}), options).weights.equal(one_fixed.weights));
-    CHECK(difference_of_means(p.masks, p.measurements, threads)
+    CHECK(lasso(p.masks, p.measurements, row({0.05}), options, means)
+              .weights.equal(one_fixed.weights));
+    CHECK(difference_of_means(p.masks, p.measurements, means)
               .equal(difference_of_means(p.masks, p.measurements)));
   }
 }
@@ -368,17 +400,17 @@ TEST_CASE("instruction sets agree up to rounding") {
   // More columns than a strip of bytes or a padded row holds, and more runs than sums of bytes
   // hold.
   const Problem p = draw(700, 213, 10, 0.6, 12);
-  const auto sets = every_simd(exact());
+  const std::vector<Simd> sets = every_simd();
   REQUIRE_FALSE(sets.empty());
   const LassoFit best = lasso(p.masks, p.measurements, row({0.01}), exact());
-  for (const LassoOptions& options : sets) {
-    CAPTURE(static_cast<int>(options.simd));
-    const LassoFit fit = lasso(p.masks, p.measurements, row({0.01}), options);
+  for (const Simd simd : sets) {
+    CAPTURE(static_cast<int>(simd));
+    const LassoFit fit = lasso(p.masks, p.measurements, row({0.01}), exact(), {.simd = simd});
     CHECK(fit.unconverged == 0);
     CHECK(largest_difference(fit.weights, best.weights) < 1e-10);
     CHECK(gaps_by_definition(p, fit).max().item<double>() < 2e-13);
     const LassoFit path =
-        lasso_path(p.masks, p.measurements, at::arange(100), {}, {.simd = options.simd});
+        lasso_path(p.masks, p.measurements, at::arange(100), {}, {}, {.simd = simd});
     CHECK(path.worst_gap <= 1e-8);
   }
 }
@@ -392,38 +424,21 @@ TEST_CASE("counts do not overflow with many runs that share their columns") {
   masks.index_put_({at::arange(0, m, 5), at::tensor({1})}, 0);
   const at::Tensor x = masks.to(at::kDouble);
   const at::Tensor y = 1 + 2 * x.select(1, 0) - x.select(1, 1);
-  for (const LassoOptions& options : every_simd(exact())) {
-    CAPTURE(static_cast<int>(options.simd));
+  for (const Simd simd : every_simd()) {
+    CAPTURE(static_cast<int>(simd));
     const Problem p{masks, y.unsqueeze(1)};
-    const LassoFit fit = lasso(masks, p.measurements, row({0.01}), options);
+    const LassoFit fit = lasso(masks, p.measurements, row({0.01}), exact(), {.simd = simd});
     CHECK(largest_difference(fit.gaps, gaps_by_definition(p, fit)) < 1e-12);
     CHECK(fit.weights[0][0].item<double>() == doctest::Approx(2).epsilon(0.05));
     CHECK(fit.weights[0][2].item<double>() == 0);
   }
 }
 
-TEST_CASE("moments give the solution of the runs they were summed over") {
-  const Problem p = draw(250, 70, 6, 0.9, 13);
-  const at::Tensor x = p.masks.to(at::kDouble), xm = x.mean(0), ym = p.measurements.mean(0);
-  const at::Tensor xc = x - xm, yc = p.measurements - ym;
-  for (const bool standardise : {true, false}) {
-    CAPTURE(standardise);
-    LassoOptions options = exact();
-    options.standardise = standardise;
-    const at::Tensor lambdas = row({.2, .1, .05, .02, .01, .005});
-    const LassoFit runs = lasso(p.masks, p.measurements, lambdas, options);
-    const LassoFit moments = lasso_from_moments(xc.t().mm(xc), xc.t().mm(yc), yc.square().sum(0),
-                                                xm, ym, 250, lambdas, options);
-    CHECK(moments.unconverged == 0);
-    CHECK(largest_difference(moments.weights, runs.weights) < 1e-9);
-    CHECK(largest_difference(moments.intercepts, runs.intercepts) < 1e-9);
-  }
-}
-
-TEST_CASE("the difference of means is X~'(Y - mean)/m") {
+TEST_CASE("the difference of means is X~'(Y - mean)/m over the deviation of the column") {
   const Problem p = draw(333, 41, 13, 0.3, 14);
+  const at::Tensor deviation = p.masks.to(at::kDouble).var(0, /*unbiased=*/false).sqrt();
   const at::Tensor expected =
-      centred(p.masks).t().mm(p.measurements - p.measurements.mean(0)).t() / 333;
+      centred(p.masks).t().mm(p.measurements - p.measurements.mean(0)).t() / 333 / deviation;
   CHECK(largest_difference(difference_of_means(p.masks, p.measurements), expected) < 1e-12);
   CHECK(largest_difference(difference_of_means(p.masks, p.measurements.to(at::kFloat)), expected) <
         1e-6);
@@ -475,11 +490,24 @@ TEST_CASE("what cannot be fitted is refused with what was found") {
   at::Tensor y = p.measurements.clone();
   y[7][1] = std::numeric_limits<double>::quiet_NaN();
   CHECK_THROWS_WITH_AS(lasso(p.masks, y, one), "measurements[7, 1] is not finite", DataError);
-  CHECK_THROWS_WITH_AS(lasso_path(p.masks, p.measurements, at::tensor({2, 20}, at::kLong)),
-                       "heldout[1] is row 20 of 20 masks", DataError);
-  CHECK_THROWS_WITH_AS(lasso_path(p.masks, p.measurements, at::tensor({2, 2}, at::kLong)),
-                       "heldout names row 2 twice", DataError);
-  CHECK_THROWS_AS(lasso_path(p.masks, p.measurements, at::arange(19)), DataError);
+  CHECK_THROWS_WITH_AS(
+      lasso_path(p.masks, p.measurements, at::arange(19)),
+      "1 runs in 1 strata, and 19 held out: there must be one more than strata, and one in each",
+      DataError);
+  RunSums sums(5, 2);
+  sums.add(p.masks.narrow(0, 0, 9), p.measurements.narrow(0, 0, 9));
+  CHECK_THROWS_WITH_AS(lasso_path(sums), "none of 9 runs is held out; at least 1 must be",
+                       DataError);
+  CHECK_THROWS_WITH_AS(sums.add(masks, p.measurements), "masks[12, 4] must be 0 or 1, found 2",
+                       DataError);
+  CHECK_THROWS_WITH_AS(sums.add(p.masks, p.measurements, at::full({20}, -1, at::kLong)),
+                       "strata[0] is -1", DataError);
+  sums.add(p.masks.narrow(0, 9, 1), p.measurements.narrow(0, 9, 1), at::ones({1}, at::kLong),
+           at::ones({1}, at::kBool));
+  CHECK_THROWS_WITH_AS(
+      lasso_path(sums),
+      "9 runs in 2 strata, and 1 held out: there must be one more than strata, and one in each",
+      DataError);
 }
 
 }  // namespace modeldiff

@@ -33,6 +33,7 @@ Json field_to_json(const FieldInfo& field) {
   if (!field.plugin_kind.empty()) out["plugin_kind"] = field.plugin_kind;
   if (!field.section.empty()) out["section"] = field.section;
   if (!field.shorthand.empty()) out["shorthand"] = field.shorthand;
+  if (field.lone_item) out["lone_item"] = true;
   if (field.element) out["element"] = field_to_json(*field.element);
   if (field.fields) out["fields"] = to_json(*field.fields);
   return out;
@@ -64,6 +65,7 @@ FieldInfo field_from_json(const Json& json) {
   field.plugin_kind = json.value("plugin_kind", "");
   field.section = json.value("section", "");
   field.shorthand = json.value("shorthand", "");
+  field.lone_item = json.value("lone_item", false);
   if (json.contains("element"))
     field.element = std::make_shared<FieldInfo>(field_from_json(json.at("element")));
   if (json.contains("fields"))
@@ -160,6 +162,12 @@ FieldRule names_entry_of(std::string section) {
 FieldRule shorthand_for(std::string key) {
   return [key = std::move(key)](FieldInfo& field) {
     (field.element ? *field.element : field).shorthand = key;
+  };
+}
+FieldRule lone_item() {
+  return [](FieldInfo& field) {
+    MODELDIFF_CHECK(field.type == FieldInfo::Type::list, "lone_item on '" + field.name + "'");
+    field.lone_item = true;
   };
 }
 

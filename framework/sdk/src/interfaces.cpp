@@ -1,3 +1,5 @@
+#include <utility>
+
 #include "modeldiff/algorithm.h"
 #include "modeldiff/attributor.h"
 #include "modeldiff/dataset.h"
@@ -17,6 +19,7 @@ Model::~Model() = default;
 DatasetSource::~DatasetSource() = default;
 Architecture::~Architecture() = default;
 LearningAlgorithm::~LearningAlgorithm() = default;
+ScoredRuns::~ScoredRuns() = default;
 Attributor::~Attributor() = default;
 Proposer::~Proposer() = default;
 Evaluation::~Evaluation() = default;
@@ -37,6 +40,23 @@ void Pulse::beat(double share) {
   last_ = now;
   progress_.check_stop();
   progress_.update((static_cast<double>(run_) + share) / static_cast<double>(runs_), label_);
+}
+
+RunsInMemory::RunsInMemory(std::vector<TensorMap> runs)
+    : runs_(std::move(runs)), keep_(runs_.size(), 1.0) {}
+
+RunsInMemory::RunsInMemory(std::vector<TensorMap> runs, at::Tensor masks, std::vector<double> keep)
+    : runs_(std::move(runs)), masks_(std::move(masks)), keep_(std::move(keep)) {
+  MODELDIFF_CHECK(keep_.size() == runs_.size() && masks_.dim() == 2 && masks_.size(0) == size(),
+                  fmt::format("{} runs have masks {} and {} shares", runs_.size(),
+                              shape_text(masks_), keep_.size()));
+}
+
+std::int64_t RunsInMemory::size() const { return static_cast<std::int64_t>(runs_.size()); }
+TensorMap RunsInMemory::run(std::int64_t index) const { return runs_.at(index); }
+double RunsInMemory::keep(std::int64_t index) const { return keep_.at(index); }
+at::Tensor RunsInMemory::masks(std::int64_t first, std::int64_t count) const {
+  return masks_.defined() ? masks_.narrow(0, first, count) : masks_;
 }
 
 std::optional<Transformation> Proposer::placebo(const Transformation&, RandomStream&) const {

@@ -2,12 +2,11 @@
 
 #include <algorithm>
 #include <atomic>
-#include <bit>
 #include <cmath>
+#include <cstdlib>
 #include <exception>
-#include <mutex>
+#include <new>
 #include <thread>
-#include <utility>
 
 namespace modeldiff::lasso_solver {
 
@@ -46,175 +45,120 @@ void for_each(std::int64_t count, int threads, const std::function<void(std::int
   if (failure) std::rethrow_exception(failure);
 }
 
-MaskBits::MaskBits(const std::uint8_t* masks, std::int64_t columns_,
-                   const std::vector<std::int64_t>& rows, int threads)
-    : runs(static_cast<std::int64_t>(rows.size())), columns(columns_) {
-  constexpr std::int64_t kRuns = 8 * kGroupBlock;
-  const std::int64_t blocks = (runs + kRuns - 1) / kRuns;
-  count = blocks * kGroupBlock;
-  stride = columns + kWidestStrip;  // a strip may reach past the last column
-  groups.resize(count * stride);
-  for_each(blocks, threads, [&](std::int64_t block, int) {
-    for (std::int64_t j = kRuns * block; j < std::min(runs, kRuns * (block + 1)); ++j) {
-      std::uint8_t* group = groups.data() + j / 8 * stride;
-      const std::uint8_t* row = masks + rows[j] * columns;
-      for (std::int64_t i = 0; i < columns; ++i)
-        group[i] |= static_cast<std::uint8_t>(row[i] << (j % 8));
-    }
-  });
+MaskBits::MaskBits(std::int64_t columns)
+    : columns_(columns),
+      stride_(columns + kWidestStrip) {}  // a strip may reach past the last column
+
+void MaskBits::add(const std::uint8_t* mask) {
+  const std::int64_t group = runs_ / 8, bit = runs_ % 8;
+  if (group == groups()) bytes_.resize(bytes_.size() + kGroupBlock * stride_);
+  std::uint8_t* bytes = bytes_.data() + group * stride_;
+  for (std::int64_t i = 0; i < columns_; ++i) bytes[i] |= static_cast<std::uint8_t>(mask[i] << bit);
+  ++runs_;
 }
 
-std::vector<double> MaskBits::column_counts() const {
-  std::vector<double> counts(columns);
-  for (std::int64_t g = 0; g < count; ++g)
-    for (std::int64_t i = 0; i < columns; ++i) counts[i] += std::popcount(groups[g * stride + i]);
-  return counts;
+void MaskBits::clear() {
+  runs_ = 0;
+  bytes_.clear();
 }
 
-PairCounts::PairCounts(const MaskBits& bits, const Kernels& kernels, int threads)
-    : columns(bits.columns),
-      stride(padded(columns)),
-      entries(std::make_unique_for_overwrite<std::int32_t[]>(columns * stride)) {
-  const std::int64_t n = columns, strip = kernels.strip;
+// Pages of zeros that are given out when they are first written: the allocation costs nothing.
+PairCounts::PairCounts(std::int64_t columns)
+    : columns_(columns),
+      stride_(padded(columns)),
+      entries_(static_cast<std::int32_t*>(std::calloc(columns * stride_, sizeof(std::int32_t)))) {
+  if (!entries_) throw std::bad_alloc();
+}
+
+void PairCounts::Free::operator()(std::int32_t* entries) const { std::free(entries); }
+
+void PairCounts::add(const MaskBits& bits, const Kernels& kernels, int threads) {
+  const std::int64_t n = columns_, strip = kernels.strip;
   std::vector<std::vector<std::uint8_t>> scratch(threads);
   for_each((n + strip - 1) / strip, threads, [&](std::int64_t s, int worker) {
     scratch[worker].resize((kGroupBlock * 256 + 3 * n) * strip);
-    kernels.count_strip(bits.groups.data(), bits.count, bits.stride, s * strip, n,
-                        scratch[worker].data(), entries.get(), stride);
+    kernels.count_strip(bits.bytes(), bits.groups(), bits.stride(), s * strip, n,
+                        scratch[worker].data(), entries_.get(), stride_);
   });
-  // The upper triangle, in tiles whose rows and columns stay in cache.
+}
+
+void PairCounts::mirror(int threads) {
+  // In tiles whose rows and columns stay in cache.
   constexpr std::int64_t kTile = 64;
+  const std::int64_t n = columns_;
   for_each((n + kTile - 1) / kTile, threads, [&](std::int64_t tile, int) {
     const std::int64_t begin = tile * kTile, end = std::min(n, begin + kTile);
     for (std::int64_t across = begin; across < n; across += kTile)
       for (std::int64_t i = begin; i < end; ++i)
         for (std::int64_t j = std::max(i + 1, across); j < std::min(n, across + kTile); ++j)
-          entries[i * stride + j] = entries[j * stride + i];
+          entries_[i * stride_ + j] = entries_[j * stride_ + i];
   });
 }
 
-void PairCounts::add(const PairCounts& others) {
-  for (std::int64_t i = 0; i < columns; ++i)
-    for (std::int64_t j = 0; j < columns; ++j)
-      entries[i * stride + j] += others.entries[i * stride + j];
-}
-
-Targets::Targets(const std::vector<RunSet>& parts, const Measurements& y, const Kernels& kernels,
-                 int threads)
-    : means(y.queries), squares(y.queries), cross(y.queries * parts.front().bits.columns) {
-  const std::int64_t n = parts.front().bits.columns;
-  double runs = 0;
-  for (const RunSet& part : parts) runs += static_cast<double>(part.bits.runs);
-  struct Scratch {
-    std::vector<double> y, tables, sums;
-  };
-  std::vector<Scratch> scratch(threads);
-  for_each((y.queries + kQueryBlock - 1) / kQueryBlock, threads,
-           [&](std::int64_t block, int worker) {
-             const std::int64_t first = block * kQueryBlock,
-                                width = std::min<std::int64_t>(kQueryBlock, y.queries - first);
-             auto& [centred, tables, sums] = scratch[worker];
-             tables.resize(kGroupBlock * 256 * kQueryBlock);
-             sums.assign(n * kQueryBlock, 0);
-             double* mean = means.data() + first;
-             for (const RunSet& part : parts)
-               for (const std::int64_t row : part.rows)
-                 for (std::int64_t q = 0; q < width; ++q) mean[q] += y.at(row, first + q);
-             for (std::int64_t q = 0; q < width; ++q) mean[q] /= runs;
-             for (const RunSet& part : parts) {
-               centred.assign(part.bits.count * 8 * kQueryBlock, 0);
-               for (std::size_t j = 0; j < part.rows.size(); ++j)
-                 for (std::int64_t q = 0; q < width; ++q) {
-                   const double value = y.at(part.rows[j], first + q) - mean[q];
-                   centred[j * kQueryBlock + q] = value;
-                   squares[first + q] += value * value;
-                 }
-               kernels.cross(part.bits.groups.data(), part.bits.count, part.bits.stride, n,
-                             centred.data(), tables.data(), sums.data());
-             }
-             for (std::int64_t q = 0; q < width; ++q)
-               for (std::int64_t i = 0; i < n; ++i)
-                 cross[(first + q) * n + i] = sums[i * kQueryBlock + q];
-           });
-}
-
-template <class Centred>
-void Design::fill(bool standardise, int threads, const Centred& centred) {
+Design::Design(const PairCounts& counts, const std::vector<const Presence*>& strata,
+               bool standardise, const Kernels& kernels, int threads)
+    : counts_(&counts), kernels_(&kernels), threads_(threads) {
   // A smaller variance is the rounding of a constant: one run with a column, or without it, has (m
   // - 1)/m^2.
   constexpr double kNoVariance = 1e-9;
+  for (const Presence* stratum : strata) runs_ += stratum->runs;
   const double m = static_cast<double>(runs_);
-  per_scale_.resize(columns_);
-  diagonal_.resize(columns_);
-  inverse_.resize(columns_);
-  for (std::int64_t i = 0; i < columns_; ++i) {
+  for (const Presence* stratum : strata) {
+    const double runs = static_cast<double>(stratum->runs);
+    share_.push_back(runs / m);
+    present_.insert(present_.end(), stratum->present.begin(), stratum->present.end());
+    for (const double present : stratum->present) means_.push_back(present / runs);
+  }
+  for (auto* v : {&per_scale_, &row_scale_, &diagonal_, &inverse_}) v->resize(columns());
+  for (std::int64_t i = 0; i < columns(); ++i) {
     const double variance = centred(i, i) / m;
     if (variance <= kNoVariance) continue;
     per_scale_[i] = standardise ? 1 / std::sqrt(variance) : 1;
+    row_scale_[i] = per_scale_[i] / m;
     diagonal_[i] = standardise ? 1 : variance;
     inverse_[i] = 1 / diagonal_[i];
   }
-  gram_ = std::make_unique_for_overwrite<float[]>(columns_ * stride_);
-  for_each(columns_, threads, [&](std::int64_t i, int) {
-    float* row = gram_.get() + i * stride_;
-    const double scale = per_scale_[i] / m;
-    for (std::int64_t j = 0; j < columns_; ++j)
-      row[j] = static_cast<float>(centred(i, j) * scale * per_scale_[j]);
-    std::fill(row + columns_, row + stride_, 0.0f);
+}
+
+const float* Design::whole_gram() const {
+  std::call_once(whole_, [&] {
+    const std::int64_t n = columns();
+    gram_ = std::make_unique_for_overwrite<float[]>(n * stride());
+    for_each(n, threads_, [&](std::int64_t i, int) {
+      float* row = gram_.get() + i * stride();
+      for (std::int64_t j = 0; j < n; ++j) row[j] = gram(i, j);
+      std::fill(row + n, row + stride(), 0.0f);
+    });
   });
+  return gram_.get();
 }
 
-Design::Design(PairCounts counts, std::int64_t runs, bool standardise, const Kernels& kernels,
-               int threads)
-    : columns_(counts.columns),
-      runs_(runs),
-      stride_(counts.stride),
-      kernels_(&kernels),
-      counts_(std::move(counts)),
-      means_(columns_) {
-  std::vector<double> present(columns_);
-  for (std::int64_t i = 0; i < columns_; ++i) {
-    present[i] = counts_.row(i)[i];
-    means_[i] = present[i] / static_cast<double>(runs_);
-  }
-  fill(standardise, threads,
-       [&](std::int64_t i, std::int64_t j) { return counts_.row(i)[j] - means_[i] * present[j]; });
-}
-
-Design::Design(const double* centred_sums, std::int64_t columns, std::int64_t runs,
-               bool standardise, const Kernels& kernels, int threads)
-    : columns_(columns),
-      runs_(runs),
-      stride_(padded(columns)),
-      kernels_(&kernels),
-      sums_(centred_sums),
-      means_(columns) {
-  fill(standardise, threads,
-       [&](std::int64_t i, std::int64_t j) { return sums_[i * columns_ + j]; });
+double Design::cross(const Target& target, std::int64_t i) const {
+  double sum = target.sums[i * kQueryBlock];
+  for (std::int64_t s = 0; s < strata(); ++s)
+    sum -= present_[s * columns() + i] * target.offsets[s];
+  return sum;
 }
 
 void Design::multiply(const std::vector<std::int64_t>& support, const std::vector<double>& weights,
                       double* product) const {
-  const std::int64_t count = static_cast<std::int64_t>(support.size());
-  std::vector<double> theta(support.size());
-  double kept = 0;  // sum of theta over the columns that an average run has
+  const std::int64_t count = static_cast<std::int64_t>(support.size()), n = columns();
+  std::vector<double> theta(support.size()), kept(share_.size());
+  std::vector<const std::int32_t*> rows(support.size());
   for (std::int64_t k = 0; k < count; ++k) {
+    rows[k] = counts_->row(support[k]);
     theta[k] = weights[k] * per_scale_[support[k]];
-    kept += theta[k] * means_[support[k]];
+    for (std::int64_t s = 0; s < strata(); ++s) kept[s] += theta[k] * column_mean(s, support[k]);
   }
-  std::fill_n(product, columns_, 0.0);
-  if (sums_) {
-    std::vector<const double*> rows(support.size());
-    for (std::int64_t k = 0; k < count; ++k) rows[k] = sums_ + support[k] * columns_;
-    kernels_->add_sums(rows.data(), theta.data(), count, columns_, product);
-  } else {
-    std::vector<const std::int32_t*> rows(support.size());
-    for (std::int64_t k = 0; k < count; ++k) rows[k] = counts_.row(support[k]);
-    kernels_->add_counts(rows.data(), theta.data(), count, columns_, product);
-  }
+  std::fill_n(product, n, 0.0);
+  kernels_->add_counts(rows.data(), theta.data(), count, n, product);
   const double m = static_cast<double>(runs_);
-  for (std::int64_t i = 0; i < columns_; ++i)
-    product[i] = (product[i] / m - means_[i] * kept) * per_scale_[i];
+  for (std::int64_t i = 0; i < n; ++i) {
+    product[i] /= m;
+    for (std::int64_t s = 0; s < strata(); ++s)
+      product[i] -= share_[s] * column_mean(s, i) * kept[s];
+    product[i] *= per_scale_[i];
+  }
 }
 
 }  // namespace modeldiff::lasso_solver

@@ -3,15 +3,14 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 #include "lasso_kernels.h"
 
 // What the queries of a LASSO share, on plain memory: masks as bits, their Gram matrix, and the
-// products of the masks with the measurements. Every result is the same bits for any number of
-// threads.
+// centring within strata. Every result is the same bits for any number of threads.
 
 namespace modeldiff::lasso_solver {
 
@@ -23,118 +22,127 @@ const Kernels* find_kernels(std::string_view name);
 /// threads). The first exception is thrown again.
 void for_each(std::int64_t count, int threads, const std::function<void(std::int64_t, int)>& task);
 
-/// Masks of some runs as bits: bit b of byte (g, i) of `groups` is the mask of column i in run 8 g
-/// + b.
-struct MaskBits {
-  std::int64_t runs = 0;
-  std::int64_t columns = 0;
-  std::int64_t count =
-      0;  ///< groups of eight runs, whole blocks of kGroupBlock; runs past the last have no column
-  std::int64_t stride = 0;  ///< bytes from one group to the next
-  std::vector<std::uint8_t> groups;
+/// Masks of runs as bits, in the order in which they were added: bit b of byte (g, i) is the mask of
+/// column i in run 8 g + b.
+class MaskBits {
+ public:
+  explicit MaskBits(std::int64_t columns);
 
-  /// @param masks [*, columns] bytes 0 and 1
-  /// @param rows  the runs to take, in this order
-  MaskBits(const std::uint8_t* masks, std::int64_t columns, const std::vector<std::int64_t>& rows,
-           int threads);
+  /// @param mask [columns] bytes 0 and 1
+  void add(const std::uint8_t* mask);
+  void clear();
 
-  /// [columns] runs that have column i.
-  std::vector<double> column_counts() const;
+  std::int64_t runs() const { return runs_; }
+  std::int64_t columns() const { return columns_; }
+  /// Groups of eight runs, whole blocks of kGroupBlock; runs past the last have no column.
+  std::int64_t groups() const { return static_cast<std::int64_t>(bytes_.size()) / stride_; }
+  /// Bytes from one group to the next.
+  std::int64_t stride() const { return stride_; }
+  const std::uint8_t* bytes() const { return bytes_.data(); }
+
+ private:
+  std::int64_t columns_;
+  std::int64_t stride_;
+  std::int64_t runs_ = 0;
+  std::vector<std::uint8_t> bytes_;
 };
 
 /// X'X: entry (i, j) is the number of runs that have both columns.
-struct PairCounts {
-  std::int64_t columns = 0;
-  std::int64_t stride = 0;  ///< padded(columns); what lies past a row's end is not set
-  std::unique_ptr<std::int32_t[]> entries;
-
-  PairCounts() = default;
-  PairCounts(const MaskBits& bits, const Kernels& kernels, int threads);
-
-  const std::int32_t* row(std::int64_t i) const { return entries.get() + i * stride; }
-  /// Adds the counts of other runs.
-  void add(const PairCounts& others);
-};
-
-/// Measurements [runs, queries], float32 or float64, read where they are.
-struct Measurements {
-  const float* f32 = nullptr;
-  const double* f64 = nullptr;
-  std::int64_t queries = 0;
-
-  double at(std::int64_t row, std::int64_t query) const {
-    const std::int64_t i = row * queries + query;
-    return f32 ? f32[i] : f64[i];
-  }
-};
-
-/// Some of the runs: their masks as bits, and which rows of the measurements they are.
-struct RunSet {
-  const MaskBits& bits;
-  const std::vector<std::int64_t>& rows;
-};
-
-/// What the problem of each query has besides the Gram matrix.
-struct Targets {
-  std::vector<double> means;    ///< [queries]
-  std::vector<double> squares;  ///< [queries], sum of (y - mean)^2
-  std::vector<double> cross;  ///< [queries, columns], sum over runs that have column i of y - mean
-
-  /// Of all runs of the parts together.
-  Targets(const std::vector<RunSet>& parts, const Measurements& y, const Kernels& kernels,
-          int threads);
-  Targets() = default;
-};
-
-/// The Gram matrix X~'X~/m of centred columns, divided by their standard deviation s or not, and
-/// the exact sums behind it.
-class Design {
+class PairCounts {
  public:
-  /// From the counts of `runs` masks.
-  Design(PairCounts counts, std::int64_t runs, bool standardise, const Kernels& kernels,
-         int threads);
-  /// From centred sums [columns, columns], which must outlive this object.
-  Design(const double* centred_sums, std::int64_t columns, std::int64_t runs, bool standardise,
-         const Kernels& kernels, int threads);
+  explicit PairCounts(std::int64_t columns);
+
+  /// Adds the counts of these runs to the lower triangle.
+  void add(const MaskBits& bits, const Kernels& kernels, int threads);
+  /// Copies the lower triangle to the upper, which row() needs.
+  void mirror(int threads);
 
   std::int64_t columns() const { return columns_; }
-  std::int64_t runs() const { return runs_; }
-  const Kernels& kernels() const { return *kernels_; }
-  /// Hands over the counts; what is left can only be destroyed.
-  PairCounts release_counts() && { return std::move(counts_); }
+  const std::int32_t* row(std::int64_t i) const { return entries_.get() + i * stride_; }
 
-  /// [columns, stride], float32, zeros past a row's end; rows and columns without variance are 0.
-  const float* gram() const { return gram_.get(); }
-  std::int64_t stride() const { return stride_; }
+ private:
+  struct Free {
+    void operator()(std::int32_t* entries) const;
+  };
+
+  std::int64_t columns_;
+  std::int64_t stride_;
+  std::unique_ptr<std::int32_t[], Free> entries_;
+};
+
+/// The masks of the runs of one stratum.
+struct Presence {
+  std::int64_t runs = 0;
+  std::vector<double> present;  ///< [columns] runs that have the column
+};
+
+/// One query's sums over runs.
+struct Target {
+  const double* sums;  ///< that of column i at i * kQueryBlock: of y less its stratum's pivot
+  double squares;      ///< of y less the mean of its stratum
+  std::vector<double> offsets;  ///< [strata] mean of y less the pivot
+};
+
+/// The Gram matrix X~'X~/m of columns centred within strata, divided by their standard deviation s
+/// or not, and the exact counts behind it.
+class Design {
+ public:
+  /// @param counts  mirrored; must outlive this object
+  /// @param strata  each with runs; their sum is m
+  Design(const PairCounts& counts, const std::vector<const Presence*>& strata, bool standardise,
+         const Kernels& kernels, int threads);
+
+  std::int64_t columns() const { return counts_->columns(); }
+  std::int64_t runs() const { return runs_; }
+  std::int64_t strata() const { return static_cast<std::int64_t>(share_.size()); }
+  const Kernels& kernels() const { return *kernels_; }
+
+  /// Entry (i, j); 0 for a column without variance.
+  float gram(std::int64_t i, std::int64_t j) const {
+    return static_cast<float>(centred(i, j) * row_scale_[i] * per_scale_[j]);
+  }
+  /// All of it, [columns, stride], zeros past a row's end. Made when it is first asked for.
+  const float* whole_gram() const;
+  std::int64_t stride() const { return padded(columns()); }
   /// [columns], its diagonal and the reciprocals; both 0 without variance.
   const double* diagonal() const { return diagonal_.data(); }
   const double* inverse() const { return inverse_.data(); }
   /// Weights in mask units are those of the objective times this: 1/s or 1; 0 without variance.
   double per_scale(std::int64_t i) const { return per_scale_[i]; }
-  /// Share of the runs that have column i; 0 when made from centred sums.
-  double column_mean(std::int64_t i) const { return means_[i]; }
+  /// Share of the runs of a stratum that have column i.
+  double column_mean(std::int64_t stratum, std::int64_t i) const {
+    return means_[stratum * columns() + i];
+  }
+  /// sum over runs of (x_i - mean x_i)(y - mean y), means of strata.
+  double cross(const Target& target, std::int64_t i) const;
 
-  /// product = (X~'X~/m) w in float64, from the exact sums.
+  /// product = (X~'X~/m) w in float64, from the exact counts.
   /// @param support, weights the nonzeros of w
   /// @param product [columns], overwritten
   void multiply(const std::vector<std::int64_t>& support, const std::vector<double>& weights,
                 double* product) const;
 
  private:
-  template <class Centred>
-  void fill(bool standardise, int threads, const Centred& centred);
+  double centred(std::int64_t i, std::int64_t j) const {
+    double sum = counts_->row(i)[j];
+    for (std::int64_t s = 0; s < strata(); ++s)
+      sum -= means_[s * columns() + i] * present_[s * columns() + j];
+    return sum;
+  }
 
-  std::int64_t columns_;
-  std::int64_t runs_;
-  std::int64_t stride_;
+  const PairCounts* counts_;
   const Kernels* kernels_;
-  PairCounts counts_;             // or
-  const double* sums_ = nullptr;  // [columns, columns]
-  std::vector<double> means_;
-  std::vector<double> per_scale_;
+  int threads_;
+  std::int64_t runs_ = 0;
+  std::vector<double> share_;      // [strata] of the runs
+  std::vector<double> means_;      // [strata, columns]
+  std::vector<double> present_;    // [strata, columns]
+  std::vector<double> per_scale_;  // [columns]
+  std::vector<double> row_scale_;  // [columns] per_scale / m
   std::vector<double> diagonal_;
   std::vector<double> inverse_;
-  std::unique_ptr<float[]> gram_;
+  mutable std::once_flag whole_;
+  mutable std::unique_ptr<float[]> gram_;
 };
 
 }  // namespace modeldiff::lasso_solver

@@ -41,7 +41,7 @@ struct Kernels {
   /// Columns that one call of count_strip() serves: one register of bytes.
   std::int64_t strip;
 
-  /// counts[i, first + l] = runs with both columns, for i in [first, n) and l in [0, strip): one
+  /// counts[i, first + l] += runs with both columns, for i in [first, n) and l in [0, strip): one
   /// strip of the lower triangle of X'X. Columns past n count as absent from every run. groups
   /// [count, groups_stride]: bit b of byte (g, i) is the mask of run 8 g + b, and count a multiple
   /// of kGroupBlock; scratch holds (kGroupBlock 256 + 3 n) strip bytes.
@@ -58,15 +58,14 @@ struct Kernels {
   /// coordinate needed when it was visited, in units of the gradient.
   double (*sweep)(const WorkingSet& set, double lambda);
 
-  /// sums[i] += sum_k weights[k] rows[k][i], i < n, of integer or float64 rows.
+  /// sums[i] += sum_k weights[k] rows[k][i], i < n.
   void (*add_counts)(const std::int32_t* const* rows, const double* weights, std::int64_t count,
                      std::int64_t n, double* sums);
-  void (*add_sums)(const double* const* rows, const double* weights, std::int64_t count,
-                   std::int64_t n, double* sums);
 
-  /// sums[j] += sum_k weights[k] columns[k][j], j < m, of columns of 0 and 1 bytes.
+  /// sums[8 g + b] += sum_k weights[k] (bit b of columns[k][g]), g < groups: masks of eight runs a
+  /// byte.
   void (*add_masks)(const std::uint8_t* const* columns, const float* weights, std::int64_t count,
-                    std::int64_t m, float* sums);
+                    std::int64_t groups, float* sums);
 };
 
 extern const Kernels kBaselineKernels;

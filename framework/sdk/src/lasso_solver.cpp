@@ -65,14 +65,19 @@ struct Sums {
 
 }  // namespace
 
-HeldOut::HeldOut(const std::uint8_t* masks, std::int64_t columns,
-                 std::vector<std::int64_t> heldout_rows)
-    : rows(std::move(heldout_rows)), by_column(columns * rows.size()) {
+HeldOut::HeldOut(const MaskBits& masks, const std::vector<double>& measurements,
+                 const std::vector<std::int64_t>& strata)
+    : runs_(masks.runs()),
+      groups_(masks.groups()),
+      queries_(static_cast<std::int64_t>(measurements.size()) / runs_),
+      by_column_(masks.columns() * groups_),
+      measurements_(&measurements),
+      strata_(&strata) {
   constexpr std::int64_t kStrip = 64;
-  for (std::int64_t first = 0; first < columns; first += kStrip)
-    for (std::int64_t j = 0; j < runs(); ++j)
-      for (std::int64_t i = first; i < std::min(columns, first + kStrip); ++i)
-        by_column[i * runs() + j] = masks[rows[j] * columns + i];
+  for (std::int64_t first = 0; first < masks.columns(); first += kStrip)
+    for (std::int64_t g = 0; g < groups_; ++g)
+      for (std::int64_t i = first; i < std::min(masks.columns(), first + kStrip); ++i)
+        by_column_[i * groups_ + g] = masks.bytes()[g * masks.stride() + i];
 }
 
 // ---- the active set ----
@@ -123,7 +128,7 @@ void ActiveSet::gather() {
   for (; gathered_ < end; gathered_ = std::min(end, gathered_ + kPad))
     for (std::int64_t b = 0; b < std::min(end, gathered_ + kPad); ++b)
       for (std::int64_t a = gathered_; a < std::min(end, gathered_ + kPad); ++a) {
-        const float entry = design_->gram()[columns_[a] * design_->stride() + columns_[b]];
+        const float entry = design_->gram(columns_[a], columns_[b]);
         gram_[a * stride_ + b] = entry;
         gram_[b * stride_ + a] = entry;
       }
@@ -187,7 +192,7 @@ void QuerySolver::begin(const Target& target) {
   const double m = static_cast<double>(design_->runs());
   lambda_max_ = 0;
   for (std::int64_t i = 0; i < n_; ++i) {
-    cross_[i] = target.cross[i] * design_->per_scale(i) / m;
+    cross_[i] = design_->cross(target, i) * design_->per_scale(i) / m;
     lambda_max_ = std::max(lambda_max_, std::abs(cross_[i]));
   }
   square_ = target.squares / m;
@@ -363,34 +368,35 @@ Solution QuerySolver::fixed(const Target& target, double lambda, const SparseWei
   return solution(converged);
 }
 
-double QuerySolver::heldout_error(double mean, const HeldOut& heldout) {
+double QuerySolver::heldout_error(const Target& target, const HeldOut& heldout,
+                                  std::int64_t query) {
   theta_.clear();
   mask_columns_.clear();
-  double intercept = mean;
+  intercepts_ = target.offsets;
   for (std::int64_t i = 0; i < n_; ++i)
     if (weights_[i] != 0) {
       const double theta = weights_[i] * design_->per_scale(i);
-      intercept -= theta * design_->column_mean(i);
+      for (std::int64_t s = 0; s < design_->strata(); ++s)
+        intercepts_[s] -= theta * design_->column_mean(s, i);
       theta_.push_back(static_cast<float>(theta));
-      mask_columns_.push_back(heldout.by_column.data() + i * heldout.runs());
+      mask_columns_.push_back(heldout.column(i));
     }
-  predictions_.assign(heldout.runs(), 0.0f);
+  predictions_.assign(8 * heldout.groups(), 0.0f);
   design_->kernels().add_masks(mask_columns_.data(), theta_.data(),
-                               static_cast<std::int64_t>(theta_.size()), heldout.runs(),
+                               static_cast<std::int64_t>(theta_.size()), heldout.groups(),
                                predictions_.data());
   double sum = 0;
   for (std::int64_t j = 0; j < heldout.runs(); ++j) {
-    const double error = heldout_y_[j] - intercept - predictions_[j];
+    const double error =
+        heldout.measurement(j, query) - intercepts_[heldout.stratum(j)] - predictions_[j];
     sum += error * error;
   }
   return sum / static_cast<double>(heldout.runs());
 }
 
 Solution QuerySolver::path(const Target& target, const PathPlan& plan, const HeldOut& heldout,
-                           const Measurements& y, std::int64_t query, double* errors) {
+                           std::int64_t query, double* errors) {
   begin(target);
-  heldout_y_.clear();
-  for (const std::int64_t row : heldout.rows) heldout_y_.push_back(y.at(row, query));
   std::fill_n(errors, plan.lambdas, std::numeric_limits<double>::quiet_NaN());
   const double step = std::pow(plan.ratio, 1 / static_cast<double>(plan.lambdas - 1));
   bool converged = true;
@@ -401,7 +407,7 @@ Solution QuerySolver::path(const Target& target, const PathPlan& plan, const Hel
     if (k > 1) extrapolate(step);
     converged &= solve(lambda_max_ * std::pow(step, static_cast<double>(k)), tolerance_.gap,
                        tolerance_.gap < kDriftGap);
-    errors[k] = heldout_error(target.mean, heldout);
+    errors[k] = heldout_error(target, heldout, query);
     if (k == 0 || errors[k] < errors[chosen]) {
       chosen = k;
       chosen_lambda = lambda_;

@@ -12,13 +12,27 @@
 namespace modeldiff::lasso_solver {
 
 /// Held-out runs, their masks by column: predictions need the few columns that have a weight.
-struct HeldOut {
-  std::vector<std::int64_t> rows;
-  std::vector<std::uint8_t> by_column;  ///< [columns, rows]
+class HeldOut {
+ public:
+  /// @param measurements [runs, queries] less the pivot of the run's stratum; must outlive this object
+  /// @param strata       [runs]; must outlive this object
+  HeldOut(const MaskBits& masks, const std::vector<double>& measurements,
+          const std::vector<std::int64_t>& strata);
 
-  HeldOut(const std::uint8_t* masks, std::int64_t columns, std::vector<std::int64_t> rows);
+  std::int64_t runs() const { return runs_; }
+  std::int64_t groups() const { return groups_; }
+  /// [groups] masks of eight runs a byte
+  const std::uint8_t* column(std::int64_t i) const { return by_column_.data() + i * groups_; }
+  double measurement(std::int64_t run, std::int64_t query) const {
+    return (*measurements_)[run * queries_ + query];
+  }
+  std::int64_t stratum(std::int64_t run) const { return (*strata_)[run]; }
 
-  std::int64_t runs() const { return static_cast<std::int64_t>(rows.size()); }
+ private:
+  std::int64_t runs_, groups_, queries_;
+  std::vector<std::uint8_t> by_column_;
+  const std::vector<double>* measurements_;
+  const std::vector<std::int64_t>* strata_;
 };
 
 struct SparseWeights {
@@ -35,13 +49,6 @@ struct PathPlan {
   std::int64_t lambdas;
   double ratio;
   std::int64_t patience;  ///< 0: none
-};
-
-/// One query's numbers in a design's Targets.
-struct Target {
-  const double* cross;  ///< [columns]
-  double squares;
-  double mean;
 };
 
 struct Solution {
@@ -73,7 +80,7 @@ class ActiveSet {
   std::int64_t size() const;
 
   std::int64_t stride() const { return whole_ ? design_->stride() : stride_; }
-  const float* gram() const { return whole_ ? design_->gram() : gram_.data(); }
+  const float* gram() const { return whole_ ? design_->whole_gram() : gram_.data(); }
   const double* diagonal() const { return whole_ ? design_->diagonal() : diagonal_.data(); }
   const double* inverse() const { return whole_ ? design_->inverse() : inverse_.data(); }
 
@@ -121,7 +128,7 @@ class QuerySolver {
   /// on `heldout`.
   /// @param errors [plan.lambdas], written; NaN after a stop
   Solution path(const Target& target, const PathPlan& plan, const HeldOut& heldout,
-                const Measurements& y, std::int64_t query, double* errors);
+                std::int64_t query, double* errors);
 
  private:
   void begin(const Target& target);
@@ -134,7 +141,7 @@ class QuerySolver {
   void set_weights(const SparseWeights& weights);
   SparseWeights sparse() const;
   Solution solution(bool converged) const;
-  double heldout_error(double mean, const HeldOut& heldout);
+  double heldout_error(const Target& target, const HeldOut& heldout, std::int64_t query);
 
   const Design* design_;
   Tolerance tolerance_;
@@ -156,7 +163,7 @@ class QuerySolver {
   std::vector<float> tried_drift_;
   std::vector<float> drift_;
   std::vector<double> active_cross_, active_base_, active_weights_;
-  std::vector<double> heldout_y_;
+  std::vector<double> intercepts_;
   std::vector<float> predictions_, theta_;
   std::vector<const std::uint8_t*> mask_columns_;
 };

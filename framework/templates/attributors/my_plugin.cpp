@@ -40,7 +40,7 @@ class MyPluginAttributor final : public Attributor {
 
   Attribution combine(const CombineRequest& request) const override {
     at::Tensor sum = at::zeros({request.queries.size(), request.train.size()}, at::kDouble);
-    for (const TensorMap& run : request.runs) sum += run.at("scores");
+    for (std::int64_t i = 0; i < request.runs.size(); ++i) sum += request.runs.run(i).at("scores");
     Attribution out;
     out.scores = sum.div(static_cast<double>(request.runs.size())).to(at::kFloat);
     return out;
@@ -48,8 +48,8 @@ class MyPluginAttributor final : public Attributor {
 
   bool combines_by_mean() const override { return true; }
 
-  double memory_bytes(std::int64_t parameters, std::int64_t examples,
-                      std::int64_t queries) const override {
+  double memory_bytes(std::int64_t parameters, std::int64_t examples, std::int64_t queries,
+                      std::int64_t /*runs*/) const override {
     const auto p = static_cast<double>(parameters), n = static_cast<double>(examples),
                q = static_cast<double>(queries);
     return 4 * (2 * q * p + 2 * static_cast<double>(params_.batch) * p + 2 * q * n);

@@ -12,57 +12,112 @@
 #include "modeldiff/core/random.h"
 #include "modeldiff/lasso.h"
 #include "modeldiff/plugin.h"
+#include "modeldiff/run_sums.h"
 #include "modeldiff/tensors.h"
 
 namespace modeldiff {
 namespace {
 
-/// The runs that choose the penalty: a function of the number of runs alone, so that both sides of
-/// a comparison hold out the same masks.
-at::Tensor heldout_runs(std::int64_t runs, double share) {
+/// Runs that are read together.
+constexpr std::int64_t kBlock = 256;
+/// With fewer of a share nothing can be said of them.
+constexpr std::int64_t kFewestOfShare = 4;
+
+/// The shares of the training set that runs were drawn with.
+struct Shares {
+  std::vector<double> keep;             // in the order of their first runs
+  std::vector<std::int64_t> stratum;    // [m] index into keep
+  std::vector<std::int64_t> run_count;  // of each share
+
+  explicit Shares(const ScoredRuns& runs) {
+    for (std::int64_t run = 0; run < runs.size(); ++run) {
+      const auto found = std::find(keep.begin(), keep.end(), runs.keep(run));
+      stratum.push_back(found - keep.begin());
+      if (found == keep.end()) {
+        keep.push_back(runs.keep(run));
+        run_count.push_back(0);
+      }
+      ++run_count[stratum.back()];
+    }
+    const std::int64_t fewest =
+        keep.empty() ? 0 : *std::min_element(run_count.begin(), run_count.end());
+    if (fewest < kFewestOfShare) {
+      throw ShapeError(fmt::format("datamodels need at least {} subset runs of each share, got {}",
+                                   kFewestOfShare, fewest));
+    }
+  }
+
+  std::int64_t runs() const { return static_cast<std::int64_t>(stratum.size()); }
+};
+
+/// Of `runs`, how many choose the penalty.
+std::int64_t heldout_count(std::int64_t runs, double share) {
   const auto wanted = static_cast<std::int64_t>(std::lround(share * static_cast<double>(runs)));
-  const std::int64_t count = std::clamp<std::int64_t>(wanted, 1, runs - 2);
-  const std::vector<std::int64_t> rows =
-      RandomStream(0, "datamodels-heldout", static_cast<std::uint64_t>(runs)).choose(runs, count);
-  return at::tensor(rows, at::kLong);
+  return std::clamp<std::int64_t>(wanted, 1, runs - 2);
 }
 
-/// [m, N] measurements of all runs.
-at::Tensor stacked_measurements(const CombineRequest& request) {
-  std::vector<at::Tensor> rows;
-  for (const TensorMap& run : request.runs) {
+/// Which runs choose the penalty, [m] bool: so many of each share, a function of their number alone,
+/// so that both sides of a comparison hold out the same masks.
+at::Tensor heldout_runs(const Shares& shares, double share) {
+  std::vector<std::vector<bool>> of_share;
+  for (const std::int64_t runs : shares.run_count) {
+    std::vector<bool>& out = of_share.emplace_back(runs);
+    for (const std::int64_t run :
+         RandomStream(0, "datamodels-heldout", static_cast<std::uint64_t>(runs))
+             .choose(runs, heldout_count(runs, share)))
+      out[run] = true;
+  }
+  at::Tensor heldout = at::empty({shares.runs()}, at::kBool);
+  std::vector<std::int64_t> seen(of_share.size());
+  for (std::int64_t run = 0; run < shares.runs(); ++run) {
+    const std::int64_t s = shares.stratum[run];
+    heldout.mutable_data_ptr<bool>()[run] = of_share[s][seen[s]++];
+  }
+  return heldout;
+}
+
+/// [count, N] measurements of runs first .. first + count - 1.
+at::Tensor measurements_of(const CombineRequest& request, std::int64_t first, std::int64_t count) {
+  at::Tensor out = at::empty({count, request.queries.size()}, at::kFloat);
+  for (std::int64_t i = 0; i < count; ++i) {
+    const TensorMap run = request.runs.run(first + i);
     const auto found = run.find("measurements");
     if (found == run.end() || found->second.dim() != 1 ||
         found->second.size(0) != request.queries.size()) {
       throw ShapeError(fmt::format(
-          "run {} of {} has measurements {}, expected [{}]", rows.size(), request.runs.size(),
+          "run {} of {} has measurements {}, expected [{}]", first + i, request.runs.size(),
           found == run.end() ? "of no shape" : shape_text(found->second), request.queries.size()));
     }
-    rows.push_back(found->second);
+    out[i].copy_(found->second);
   }
-  return at::stack(rows);
+  return out;
 }
 
-void check_masks(const CombineRequest& request) {
-  constexpr std::int64_t kFewest = 4;
-  const auto runs = static_cast<std::int64_t>(request.runs.size());
-  if (runs < kFewest)
-    throw ShapeError(fmt::format("datamodels need at least {} subset runs, got {}", kFewest, runs));
-  if (!request.masks.defined() || request.masks.dim() != 2 || request.masks.size(0) != runs ||
-      request.masks.size(1) != request.train.size()) {
+at::Tensor masks_of(const CombineRequest& request, std::int64_t first, std::int64_t count) {
+  const at::Tensor masks = request.runs.masks(first, count);
+  if (!masks.defined() || masks.dim() != 2 || masks.size(0) != count ||
+      masks.size(1) != request.train.size()) {
     throw ShapeError(fmt::format(
-        "masks must be [{}, {}] runs x training examples, got {}", runs, request.train.size(),
-        request.masks.defined() ? shape_text(request.masks) : "none: the runs had all examples"));
+        "masks must be [{}, {}] runs x training examples, got {}", count, request.train.size(),
+        masks.defined() ? shape_text(masks) : "none: the runs had all examples"));
   }
+  return masks;
 }
 
-/// Mean with an example less mean without: cov(y, mask_i) / var(mask_i), mask units. @return [N, n]
-/// float64
-at::Tensor mask_unit_scores(const at::Tensor& masks, const at::Tensor& measurements, int threads) {
-  const at::Tensor share = masks.to(at::kFloat).mean(0, /*keepdim=*/false, at::kDouble);
-  const at::Tensor deviation = (share * (1 - share)).sqrt();
-  const at::Tensor standardised = difference_of_means(masks, measurements, threads);
-  return at::where(deviation.gt(0), standardised / deviation.clamp_min(1e-300), 0.0);
+/// Reads all runs, a block at a time.
+/// @param heldout [m] bool or undefined
+void add_runs(const CombineRequest& request, const Shares& shares, const at::Tensor& heldout,
+              RunSums& sums) {
+  const at::Tensor strata = at::tensor(shares.stratum, at::kLong);
+  for (std::int64_t first = 0; first < shares.runs(); first += kBlock) {
+    request.progress.check_stop();
+    request.progress.update(static_cast<double>(first) / static_cast<double>(shares.runs()),
+                            "reading runs");
+    const std::int64_t count = std::min(kBlock, shares.runs() - first);
+    const at::Tensor masks = masks_of(request, first, count);
+    sums.add(masks, measurements_of(request, first, count), strata.narrow(0, first, count),
+             heldout.defined() ? heldout.narrow(0, first, count) : heldout);
+  }
 }
 
 Json summary_of(const at::Tensor& values) {
@@ -91,49 +146,52 @@ class DatamodelsAttributor final : public Attributor {
   }
 
   Attribution combine(const CombineRequest& request) const override {
-    check_masks(request);
-    const at::Tensor measurements = stacked_measurements(request);
-    const at::Tensor deviations =
-        measurements.to(at::kDouble) - measurements.mean(0, /*keepdim=*/true, at::kDouble);
-    const auto runs = static_cast<double>(request.runs.size());
-    const double keep = request.masks.to(at::kFloat).mean(at::kDouble).item<double>();
+    const Shares shares(request.runs);
+    const bool sparse = params_.estimator == DatamodelEstimator::lasso;
+    RunSums sums(request.train.size(), request.queries.size(), request.threads);
+    add_runs(request, shares, sparse ? heldout_runs(shares, params_.heldout) : at::Tensor(), sums);
 
     Attribution out;
-    const at::Tensor raw = mask_unit_scores(request.masks, measurements, request.threads);
-    out.raw = raw.to(at::kFloat);
-    out.output_covariance = at::matmul(deviations.t(), deviations) / (runs - 1);
-    out.noise_scale = 1 / (runs * keep * (1 - keep));
-    out.facts = {{"runs", request.runs.size()}, {"keep", keep}};
-    if (params_.estimator == DatamodelEstimator::difference_of_means) {
-      out.scores = out.raw;
-      return out;
-    }
-    request.progress.check_stop();
-    fit(request, measurements, out);
+    out.facts = {{"runs", shares.runs()}, {"keep", shares.keep}};
+    if (sparse) fit(request, sums, out);
+    sums.release_heldout();
+    out.raw = sums.difference_of_means().to(at::kFloat);
+    out.output_covariance = sums.measurement_covariance();
+    out.noise_scale = sums.noise_scale();
+    if (!sparse) out.scores = out.raw;
     return out;
   }
 
-  double memory_bytes(std::int64_t /*parameters*/, std::int64_t /*examples*/,
-                      std::int64_t queries) const override {
+  double memory_bytes(std::int64_t /*parameters*/, std::int64_t examples, std::int64_t queries,
+                      std::int64_t runs) const override {
     constexpr double kForward = 100e6;
-    return kForward + 8 * static_cast<double>(queries);
+    const bool sparse = params_.estimator == DatamodelEstimator::lasso;
+    const std::int64_t heldout =
+        sparse ? heldout_count(std::max(runs, kFewestOfShare), params_.heldout) : 0;
+    const double scores = (4 + 4) * static_cast<double>(queries) * static_cast<double>(examples);
+    const double block = static_cast<double>(std::min(kBlock, runs) * (examples + 12 * queries));
+    return kForward + scores + block + RunSums::memory_bytes(examples, queries, runs, heldout);
   }
 
  private:
-  void fit(const CombineRequest& request, const at::Tensor& measurements, Attribution& out) const {
+  void fit(const CombineRequest& request, RunSums& sums, Attribution& out) const {
     LassoPath path;
     path.lambdas = params_.lambdas;
     path.ratio = params_.ratio;
     path.refit = params_.refit;
     path.patience = params_.patience;
-    LassoOptions options;
-    options.gap = params_.gap;
-    options.threads = request.threads;
-    const at::Tensor heldout = heldout_runs(measurements.size(0), params_.heldout);
-    const LassoFit fit = lasso_path(request.masks, measurements, heldout, path, options);
+    request.progress.check_stop();
+    const std::int64_t heldout = sums.heldout_runs();
+    const LassoFit fit = lasso_path(sums, path, {.gap = params_.gap});
     out.scores = fit.weights.to(at::kFloat);
+    out.per_query = {
+        {"lambda", fit.lambdas},
+        {"gap", fit.gaps},
+        {"nonzeros", fit.nonzeros},
+        {"heldout_error", fit.heldout_errors.gather(1, fit.chosen.unsqueeze(1)).squeeze(1)},
+        {"heldout_error_of_mean", fit.heldout_errors.select(1, 0).contiguous()}};
     out.facts.update(
-        {{"heldout_runs", heldout.size(0)},
+        {{"heldout_runs", heldout},
          {"worst_gap", fit.worst_gap},
          {"unconverged", fit.unconverged},
          {"lambda", summary_of(fit.lambdas)},
@@ -148,7 +206,7 @@ class DatamodelsAttributor final : public Attributor {
 
 }  // namespace
 
-MODELDIFF_PLUGIN("attributors", "datamodels", "1.0",
+MODELDIFF_PLUGIN("attributors", "datamodels", "1.1",
                  "Sparse regression of outputs on training subsets (Ilyas et al. 2022)",
                  DatamodelsAttributor, DatamodelsParams, R"({"runs": "subsets"})")
 

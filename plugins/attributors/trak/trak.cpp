@@ -51,12 +51,13 @@ class TrakAttributor final : public Attributor {
   }
 
   Attribution combine(const CombineRequest& request) const override {
-    if (request.runs.empty()) throw ShapeError("there are no runs to combine");
+    if (request.runs.size() == 0) throw ShapeError("there are no runs to combine");
     const double runs = static_cast<double>(request.runs.size());
     at::Tensor scores = at::zeros({request.queries.size(), request.train.size()}, at::kDouble);
     at::Tensor miss = at::zeros({request.train.size()}, at::kDouble);
     Json lambdas = Json::array();
-    for (const TensorMap& run : request.runs) {
+    for (std::int64_t i = 0; i < request.runs.size(); ++i) {
+      const TensorMap run = request.runs.run(i);
       check_shape(run.at("scores"), scores.sizes());
       scores += run.at("scores");
       miss += run.at("one_minus_p");
@@ -70,8 +71,8 @@ class TrakAttributor final : public Attributor {
 
   bool combines_by_mean() const override { return params_.q_power == 0; }
 
-  double memory_bytes(std::int64_t parameters, std::int64_t examples,
-                      std::int64_t queries) const override {
+  double memory_bytes(std::int64_t parameters, std::int64_t examples, std::int64_t queries,
+                      std::int64_t /*runs*/) const override {
     constexpr double kPasses = 300e6;  // forward and backward passes, blocks of P
     const auto k = static_cast<double>(columns(parameters));
     const auto n = static_cast<double>(examples);

@@ -2,7 +2,6 @@
 
 #include <cstdint>
 #include <filesystem>
-#include <span>
 #include <string>
 #include <vector>
 
@@ -32,11 +31,43 @@ struct ScoreRunRequest {
   Progress& progress;
 };
 
-/// Every run of one algorithm, in the order of their indices.
+/// Runs of one algorithm that were scored, in the order of their indices. They are read when asked
+/// for: there may be more of them than memory holds.
+class MODELDIFF_API ScoredRuns {
+ public:
+  virtual ~ScoredRuns();
+  virtual std::int64_t size() const = 0;
+  /// What score_run() left of a run.
+  virtual TensorMap run(std::int64_t index) const = 0;
+  /// Share of the training set that a run's subset was drawn with; 1: it had all examples.
+  virtual double keep(std::int64_t index) const = 0;
+  /// [count, n] bool, true = trained on, of runs first .. first + count - 1; undefined: every run had
+  /// all examples.
+  virtual at::Tensor masks(std::int64_t first, std::int64_t count) const = 0;
+};
+
+/// Runs that are there already.
+class MODELDIFF_API RunsInMemory final : public ScoredRuns {
+ public:
+  /// Runs that had all examples.
+  explicit RunsInMemory(std::vector<TensorMap> runs);
+  /// @param masks [runs, n] bool
+  /// @param keep  of each run
+  RunsInMemory(std::vector<TensorMap> runs, at::Tensor masks, std::vector<double> keep);
+
+  std::int64_t size() const override;
+  TensorMap run(std::int64_t index) const override;
+  double keep(std::int64_t index) const override;
+  at::Tensor masks(std::int64_t first, std::int64_t count) const override;
+
+ private:
+  std::vector<TensorMap> runs_;
+  at::Tensor masks_;
+  std::vector<double> keep_;
+};
+
 struct CombineRequest {
-  std::span<const TensorMap> runs;
-  /// [runs, n] bool, true = trained on; undefined: every run had all examples.
-  at::Tensor masks;
+  const ScoredRuns& runs;
   const Examples& train;
   const Examples& queries;
   /// Worker threads that may be used. The result does not depend on it.
@@ -49,10 +80,13 @@ struct Attribution {
   at::Tensor scores;
   /// Noise of the scores, for the test of differences between algorithms, when the runs are
   /// subsets: `raw` [N, n] unregularised scores in mask units, `output_covariance` [N, N] over
-  /// runs, `noise_scale` = 1 / (m keep (1 - keep)).
+  /// runs, `noise_scale` = 1 / (m keep (1 - keep)), m keep (1 - keep) summed over the shares that
+  /// runs were drawn with.
   at::Tensor raw;
   at::Tensor output_covariance;
   double noise_scale = 0;
+  /// What else is known of each query, [N] each: how good its scores are, for instance.
+  TensorMap per_query;
   Json facts = Json::object();
 };
 
@@ -70,9 +104,9 @@ class MODELDIFF_API Attributor : public Plugin {
   /// Whether combine's scores are the plain mean of every run's tensor "scores" [N, n]: then tests
   /// that relabel runs are far quicker.
   virtual bool combines_by_mean() const { return false; }
-  /// Bytes of memory that score_run needs at its peak beyond the data.
-  virtual double memory_bytes(std::int64_t parameters, std::int64_t examples,
-                              std::int64_t queries) const = 0;
+  /// Bytes of memory that score_run and combine need at their peaks beyond the data: the larger.
+  virtual double memory_bytes(std::int64_t parameters, std::int64_t examples, std::int64_t queries,
+                              std::int64_t runs) const = 0;
 };
 
 }  // namespace modeldiff

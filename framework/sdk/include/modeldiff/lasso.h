@@ -5,18 +5,16 @@
 #include <cstdint>
 
 #include "modeldiff/core/api.h"
+#include "modeldiff/run_sums.h"
 
-// Sparse linear regression of many targets on one 0/1 design: datamodels and component
-// attributions.
+// Sparse linear regression of many targets on one 0/1 design.
 //
 // All queries share the masks, so one Gram matrix serves them all; each query is then solved by
-// coordinate descent on it, whatever the number of runs. m runs, n columns (training examples or
-// components), N queries.
+// coordinate descent on it, whatever the number of runs. m runs in S strata, n columns, N queries.
 
 namespace modeldiff {
 
-/// How exactly, and with what, a problem is solved. None of it but `gap` and `standardise` changes
-/// what is asked for.
+/// How exactly a problem is solved. None of it but `gap` and `standardise` changes what is asked for.
 struct LassoOptions {
   /// Penalise w = theta s on columns divided by their standard deviation s, as datamodels do.
   /// Otherwise penalise theta. Weights are reported as theta in either case.
@@ -27,11 +25,6 @@ struct LassoOptions {
   /// Passes over the working set at one lambda; a query that needs more is returned with
   /// `converged` false.
   std::int64_t max_sweeps = 10000;
-  /// Threads of the Gram matrix and over queries. The result is the same, bit for bit, for any
-  /// number.
-  int threads = 1;
-  /// Instruction set: the best of this CPU, or one by name. They agree up to rounding.
-  enum class Simd { kBest, kBaseline, kAvx2, kAvx512 } simd = Simd::kBest;
 };
 
 /// The lambdas of a warm-started path, and what is made of the best one.
@@ -51,9 +44,9 @@ struct LassoPath {
 /// Weights of all queries with what is known about them. Float64 on the CPU unless said otherwise.
 struct LassoFit {
   /// [N, n], theta: change of the measurement when column i is present (mask units). 0 for a column
-  /// that is in every run or in none.
+  /// without variance.
   at::Tensor weights;
-  /// [N], b: the fit is b + theta . mask.
+  /// [S, N], b: the fit is b + theta . mask.
   at::Tensor intercepts;
   /// [N], the lambda of `weights`.
   at::Tensor lambdas;
@@ -80,48 +73,22 @@ struct LassoFit {
   std::int64_t unconverged = 0;
 };
 
-/// argmin over (b, theta) of  1/(2m) sum_j (y_j - b - theta . x_j)^2 + lambda sum_i s_i |theta_i|
-/// for each query y, s_i the population standard deviation of column i (1 without `standardise`); b
-/// is not penalised. Ilyas et al. 2022 (Datamodels, arXiv:2202.00622). Their solver fast_l1 returns
-/// w = theta s. Masks of a fixed size sum to a constant: theta is then defined up to a constant
-/// that b takes, and the least penalty picks one; do not compare such weights between designs by
-/// absolute level.
-/// @param masks        [m, n], uint8, bool, or any real dtype with entries 0 and 1; 1 = kept; m >=
-/// 2
-/// @param measurements [m, N], float32 or float64, finite
-/// @param lambdas      [N] or [1], > 0, in units of the measurement
-/// @throws ShapeError, DataError naming the first bad entry
-MODELDIFF_API LassoFit lasso(const at::Tensor& masks, const at::Tensor& measurements,
-                             const at::Tensor& lambdas, const LassoOptions& options = {});
+/// argmin over (b, theta) of  1/(2m) sum_j (y_j - b_s(j) - theta . x_j)^2 + lambda sum_i s_i |theta_i|
+/// for each query y, s(j) the stratum of run j and s_i the population standard deviation of column i
+/// within strata (1 without `standardise`); b is not penalised. Ilyas et al. 2022 (Datamodels,
+/// arXiv:2202.00622). Their solver fast_l1 returns w = theta s. Masks of a fixed size sum to a
+/// constant: theta is then defined up to a constant that b takes, and the least penalty picks one; do
+/// not compare such weights between designs by absolute level.
+/// @param runs    at least one more than strata
+/// @param lambdas [N] or [1], > 0, in units of the measurement
+/// @throws ShapeError, DataError
+MODELDIFF_API LassoFit lasso(RunSums& runs, const at::Tensor& lambdas,
+                             const LassoOptions& options = {});
 
-/// As lasso(), with lambda chosen per query: the one of the path, fitted on the other runs, that
-/// has the least squared error on the held-out runs.
-/// @param heldout [h] int64, distinct rows of `masks`; at least 1, and at least 2 other rows remain
-MODELDIFF_API LassoFit lasso_path(const at::Tensor& masks, const at::Tensor& measurements,
-                                  const at::Tensor& heldout, const LassoPath& path = {},
+/// As lasso(), with lambda chosen per query: the one of the path that has the least squared error on
+/// the held-out runs.
+/// @param runs with at least 1 held-out run, and of each stratum one that is not. `refit` releases them.
+MODELDIFF_API LassoFit lasso_path(RunSums& runs, const LassoPath& path = {},
                                   const LassoOptions& options = {});
-
-/// As lasso(), from sums over the runs instead of the runs, so that these need not be kept.
-/// Intercepts are mean y - theta . mean x.
-/// @param gram    [n, n] float64, X'X - m mean x mean x', symmetric
-/// @param cross   [n, N] float64, X'Y - m mean x mean y'
-/// @param squares [N] float64, sum of (y - mean y)^2
-/// @param column_means [n], @param measurement_means [N] float64
-/// @param runs    m
-MODELDIFF_API LassoFit lasso_from_moments(const at::Tensor& gram, const at::Tensor& cross,
-                                          const at::Tensor& squares, const at::Tensor& column_means,
-                                          const at::Tensor& measurement_means, std::int64_t runs,
-                                          const at::Tensor& lambdas,
-                                          const LassoOptions& options = {});
-
-/// w = X~' (Y - mean Y) / m: half the expected change of f if i is present, at alpha = .5 (the
-/// standardised slope of a regression on column i alone). Unbiased under independent masks, needs
-/// no tuning, and its noise is known: standard deviation sd(y)/sqrt(m) for every column. Columns
-/// that are in every run or in none get 0.
-/// @param masks        as lasso()
-/// @param measurements as lasso()
-/// @return [N, n] float64, in standardised units; divide by s for mask units
-MODELDIFF_API at::Tensor difference_of_means(const at::Tensor& masks,
-                                             const at::Tensor& measurements, int threads = 1);
 
 }  // namespace modeldiff

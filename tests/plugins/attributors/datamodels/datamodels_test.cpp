@@ -15,6 +15,7 @@ constexpr std::int64_t kRuns = 400, kExamples = 40, kQueries = 5;
 
 /// Runs whose measurements are linear in the masks: theta has 3 nonzero weights a query.
 struct LinearRuns {
+  std::vector<double> keep = std::vector<double>(kRuns, 0.5);
   at::Tensor masks = at::empty({kRuns, kExamples}, at::kBool);
   at::Tensor theta = at::zeros({kQueries, kExamples});
   std::vector<TensorMap> runs;
@@ -39,8 +40,8 @@ struct LinearRuns {
   }
 
   Attribution combined(const Json& params, int threads = 1) {
-    return make_attributor(params)->combine({.runs = runs,
-                                             .masks = masks,
+    const RunsInMemory all = masks.defined() ? RunsInMemory(runs, masks, keep) : RunsInMemory(runs);
+    return make_attributor(params)->combine({.runs = all,
                                              .train = train,
                                              .queries = queries,
                                              .threads = threads,
@@ -121,9 +122,64 @@ TEST_CASE("runs without masks, or of other queries, are refused with both shapes
   problem.masks = at::Tensor();
   CHECK_THROWS_WITH_AS(
       problem.combined({}),
-      "masks must be [400, 40] runs x training examples, got none: the runs had all examples",
+      "masks must be [256, 40] runs x training examples, got none: the runs had all examples",
       ShapeError);
   problem.runs.resize(3);
-  CHECK_THROWS_WITH_AS(problem.combined({}), "datamodels need at least 4 subset runs, got 3",
-                       ShapeError);
+  CHECK_THROWS_WITH_AS(problem.combined({}),
+                       "datamodels need at least 4 subset runs of each share, got 3", ShapeError);
+}
+
+TEST_CASE("runs of several shares are told apart: what their size changes is not in the scores") {
+  LinearRuns problem(0.1f);
+  RandomStream random(3, "masks of another share");
+  for (std::int64_t run = 1; run < kRuns; run += 2) {
+    problem.keep[run] = 0.2;
+    at::Tensor& y = problem.runs[run].at("measurements");
+    y -= at::matmul(problem.theta, problem.masks[run].to(at::kFloat)) + 50;
+    for (std::int64_t i = 0; i < kExamples; ++i)
+      problem.masks[run][i] = random.uniform_double() < 0.2;
+    y += at::matmul(problem.theta, problem.masks[run].to(at::kFloat));
+  }
+  const Attribution found = problem.combined({});
+  CHECK(largest_difference(found.scores, problem.theta) < 0.06);
+  CHECK(largest_difference(found.raw, problem.theta) < 0.5);
+  CHECK((found.facts.at("keep") == Json{0.5, 0.2}));
+  CHECK(found.facts.at("heldout_runs") == 40);
+  const double variance = 200 * 0.25 + 200 * 0.16;
+  CHECK(std::abs(found.noise_scale * variance - 1) < 0.02);
+
+  problem.keep.assign(kRuns, 0.5);  // taken for one share, the size of a run tells the offset
+  CHECK(largest_difference(problem.combined({}).raw, problem.theta) > 5);
+}
+
+TEST_CASE("the quality of each query's fit is told") {
+  LinearRuns problem(0.1f);
+  for (TensorMap& run : problem.runs) run["measurements"][0] = 7;  // nothing to learn of query 0
+  const Attribution found = problem.combined({});
+  for (const char* name : {"lambda", "gap", "nonzeros", "heldout_error", "heldout_error_of_mean"}) {
+    CAPTURE(name);
+    CHECK(found.per_query.at(name).sizes() == at::IntArrayRef({kQueries}));
+  }
+  CHECK(found.per_query.at("nonzeros")[0].item<std::int64_t>() == 0);
+  CHECK(found.per_query.at("gap").max().item<double>() ==
+        found.facts.at("worst_gap").get<double>());
+  const at::Tensor error = found.per_query.at("heldout_error"),
+                   of_mean = found.per_query.at("heldout_error_of_mean");
+  CHECK(error[0].item<double>() == 0);
+  for (std::int64_t q = 1; q < kQueries; ++q) {
+    CAPTURE(q);
+    CHECK(error[q].item<double>() > 0.5 * 0.01);  // the noise has variance .01, of 40 held-out runs
+    CHECK(error[q].item<double>() < 3 * 0.01);
+    CHECK(of_mean[q].item<double>() > 0.5);  // the mask explains (4 + 1 + .25)/4
+  }
+}
+
+TEST_CASE("the memory that is asked for is that of the Gram matrix, and little for each run") {
+  const auto bytes = [](std::int64_t examples, std::int64_t runs) {
+    return make_attributor()->memory_bytes(1, examples, 300, runs);
+  };
+  CHECK(bytes(50000, 1000) > 4.0 * 50000 * 50000);
+  CHECK(bytes(50000, 1000) < 5.0 * 50000 * 50000);
+  // 50,000 more runs have masks of 2.5e9 bytes.
+  CHECK(bytes(50000, 100000) - bytes(50000, 50000) < 0.1 * 50000 * 50000);
 }

@@ -62,16 +62,14 @@ TEST_CASE("many projected numbers give the scores of raw gradients") {
 
 TEST_CASE("runs are combined as the product of two means, not as the mean of products") {
   // Scores 1, 2 and 3, 4 of one query; 1 - p .5, .1 and .1, .3.
-  const std::vector<TensorMap> runs = {run_of({1, 2}, {0.5f, 0.1f}, 1),
-                                       run_of({3, 4}, {0.1f, 0.3f}, 1)};
+  const RunsInMemory runs({run_of({1, 2}, {0.5f, 0.1f}, 1), run_of({3, 4}, {0.1f, 0.3f}, 1)});
   Examples train, queries;
   train.inputs = at::zeros({2, 1});
   queries.inputs = at::zeros({1, 1});
   QuietProgress progress;
   const auto combined = [&](double q_power) {
     return make_attributor({{"q_power", q_power}})
-        ->combine(
-            {.runs = runs, .masks = {}, .train = train, .queries = queries, .progress = progress})
+        ->combine({.runs = runs, .train = train, .queries = queries, .progress = progress})
         .scores;
   };
   CHECK(combined(0).equal(at::tensor({2.0f, 3.0f}).unsqueeze(0)));

@@ -54,6 +54,8 @@ struct FieldInfo {
   std::string section;
   /// object: the key that a lone scalar stands for, `seed: 3` for `seed: {value: 3}`; empty: none.
   std::string shorthand;
+  /// list: an item alone stands for a list of one, `keep: 0.5` for `keep: [0.5]`.
+  bool lone_item = false;
   std::shared_ptr<FieldInfo> element;
   std::shared_ptr<SchemaInfo> fields;
 };
@@ -250,6 +252,8 @@ MODELDIFF_API FieldRule plugin_of(std::string kind, SchemaInfo section_keys);
 MODELDIFF_API FieldRule names_entry_of(std::string section);
 /// A lone scalar stands for {key: scalar}.
 MODELDIFF_API FieldRule shorthand_for(std::string key);
+/// An item alone stands for a list of one.
+MODELDIFF_API FieldRule lone_item();
 
 /// The parameters T, in the order of the documentation.
 ///   static Schema<SourceParams> schema() {
