@@ -54,6 +54,11 @@ class ImageArchives {
     return out;
   }
 
+  /// Without the folders above it.
+  std::string name(const DataPath& path) const {
+    return resources_.resolve(path).filename().string();
+  }
+
  private:
   const ImageFiles& read(const DataPath& path) {
     auto& files = files_[path.text];
@@ -93,7 +98,7 @@ class Composites final : public DatasetSource {
     Dataset data;
     data.train = examples_of(part_of(archives, /*test=*/false));
     data.test = examples_of(part_of(archives, /*test=*/true));
-    data.facts = facts_of(data.train);
+    data.facts = facts_of(data.train, archives);
     return data;
   }
 
@@ -122,6 +127,8 @@ class Composites final : public DatasetSource {
       const auto key = [&](const char* name) { return fmt::format("confounders[{}].{}", i, name); };
       const bool crop = confounder.kind == ConfounderKind::crop;
       add_too_large(key("size"), confounder.size);
+      add_too_large(key("window"), confounder.window.value_or(1));
+      if (!crop && confounder.window) add(key("window"), "belongs to a crop");
       if (crop != confounder.path.has_value())
         add(key("path"), crop ? "is missing: the images of a crop" : "belongs to a crop");
       if (crop == confounder.folders.empty())
@@ -232,8 +239,7 @@ class Composites final : public DatasetSource {
 
   RgbImage random_background(const Pool& pool, RandomStream& random) const {
     const bool flip = random.below(2) == 1;
-    RgbImage image = random_window(pool, params_.background.crop, random);
-    image = resize_bilinear(image, params_.size, params_.size);
+    const RgbImage image = random_window(pool, params_.background.crop, params_.size, random);
     return flip ? mirrored(image) : image;
   }
 
@@ -241,21 +247,24 @@ class Composites final : public DatasetSource {
                             RandomStream& random) const {
     if (confounder.kind == ConfounderKind::square)
       return plain_square(confounder.size, *confounder.colour);
-    return random_window(pool, confounder.size, random);
+    return random_window(pool, confounder.window.value_or(confounder.size), confounder.size,
+                         random);
   }
 
-  /// A window at a random place of a random image, which is resized to the size of the data first.
-  RgbImage random_window(const Pool& pool, std::int64_t side, RandomStream& random) const {
+  /// A window at a random place of a random image, which is resized to the size of the data first;
+  /// the window is then resized to `side`.
+  RgbImage random_window(const Pool& pool, std::int64_t window, std::int64_t side,
+                         RandomStream& random) const {
     const EncodedImage& drawn = *pool[static_cast<std::size_t>(random.below(pool.size()))];
     const RgbImage image =
         resize_bilinear(decode_image(drawn.bytes, drawn.name), params_.size, params_.size);
-    const auto places = static_cast<std::uint64_t>(params_.size - side + 1);
+    const auto places = static_cast<std::uint64_t>(params_.size - window + 1);
     const auto row = static_cast<std::int64_t>(random.below(places));
     const auto column = static_cast<std::int64_t>(random.below(places));
-    return square_window(image, row, column, side);
+    return resize_bilinear(square_window(image, row, column, window), side, side);
   }
 
-  DataFacts facts_of(const Examples& train) const {
+  DataFacts facts_of(const Examples& train, const ImageArchives& archives) const {
     DataFacts facts;
     facts.name = "composites";
     facts.input_shape = train.inputs.sizes().slice(1).vec();
@@ -270,9 +279,9 @@ class Composites final : public DatasetSource {
     facts.mean.assign(statistics.mean.begin(), statistics.mean.end());
     facts.deviation.assign(statistics.deviation.begin(), statistics.deviation.end());
     facts.fill = facts.mean;
-    facts.source =
-        fmt::format("objects of '{}' on backgrounds of '{}', seed {}", params_.foreground.path.text,
-                    params_.background.path.text, params_.seed);
+    facts.source = fmt::format("objects of '{}' on backgrounds of '{}', seed {}",
+                               archives.name(params_.foreground.path),
+                               archives.name(params_.background.path), params_.seed);
     return facts;
   }
 

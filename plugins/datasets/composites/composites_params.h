@@ -85,6 +85,7 @@ struct ConfounderParams {
   std::optional<std::vector<double>> colour;
   std::optional<DataPath> path;
   std::vector<std::string> folders;
+  std::optional<std::int64_t> window;
 
   static Schema<ConfounderParams> schema() {
     using P = ConfounderParams;
@@ -100,7 +101,10 @@ struct ConfounderParams {
         .field("colour", &P::colour, "Of a square: red, green, blue.", item_count(3, 3),
                each_item(at_least(0)), each_item(at_most(1)))
         .field("path", &P::path, "Of a crop: as that of the foreground.")
-        .field("folders", &P::folders, "Of a crop: class folders of `path`.");
+        .field("folders", &P::folders, "Of a crop: class folders of `path`.")
+        .field("window", &P::window,
+               "Of a crop: side of the window, which is resized to `size`; left out: `size`.",
+               at_least(1), unit("pixels"));
   }
 };
 

@@ -147,7 +147,7 @@ class ImageFolder final : public DatasetSource {
     facts.mean = per_channel("mean", params_.mean.value_or(mean));
     facts.deviation = per_channel("deviation", params_.deviation.value_or(deviation));
     facts.fill = facts.mean;
-    facts.source = fmt::format("images of '{}'", params_.path.text);
+    facts.source = fmt::format("images of '{}'", path.filename().string());
     return facts;
   }
 

@@ -104,6 +104,7 @@ TEST_CASE("the middle shows the object's pixel, the border the background's") {
   CHECK(data.facts.class_names == std::vector<std::string>{"cup", "vase"});
   CHECK(data.facts.groups ==
         std::vector<std::string>{"cup on sand", "cup on snow", "vase on sand", "vase on snow"});
+  CHECK(data.facts.source == "objects of 'all.tar' on backgrounds of 'all.tar', seed 0");
   for (const Examples* examples : {&data.train, &data.test}) {
     const at::Tensor middle = examples->inputs.select(3, 8).select(2, 8).to(at::kLong);
     const at::Tensor cup = examples->targets.eq(0);
@@ -179,8 +180,8 @@ TEST_CASE("a confounder lies under the object") {
   CHECK(at::equal(train.inputs.select(3, 8).select(2, 8).select(1, 0).eq(200), cup));
 }
 
-TEST_CASE("a background is a window of the image, as it is or mirrored") {
-  // Columns of red 10 x: a window of 8 columns of 16, enlarged, still ends 70 apart.
+TEST_CASE("backgrounds and crops are windows of their images") {
+  // Columns of red 10 x.
   std::vector<std::uint8_t> ramp;
   for (int i = 0; i < 16 * 16; ++i)
     ramp.insert(ramp.end(), {static_cast<std::uint8_t>(10 * (i % 16)), 0, 0});
@@ -192,24 +193,52 @@ TEST_CASE("a background is a window of the image, as it is or mirrored") {
                      png_bytes(16, 16, ramp));
     }
   }
-  const Dataset data = load_dataset("composites", folder.path(),
-                                    {{"labels",
-                                      {{"a", {{"foreground", {"a"}}, {"background", {"ramp"}}}},
-                                       {"b", {{"foreground", {"b"}}, {"background", {"ramp"}}}}}},
-                                     {"foreground", {{"path", "f"}, {"size", 4}}},
-                                     {"background", {{"path", "f"}, {"crop", 8}}},
-                                     {"size", 16},
-                                     {"train", 80},
-                                     {"test", 2}});
-  const at::Tensor red = data.train.inputs.select(1, 0).select(1, 0).to(at::kLong),
-                   first = red.select(1, 0), last = red.select(1, 15);
-  CHECK(((last - first).abs() == 70).all().item<bool>());
-  CHECK((last > first).any().item<bool>());
-  CHECK((last < first).any().item<bool>());
-  std::set<std::int64_t> places;
-  for (std::int64_t i = 0; i < 80; ++i)
-    places.insert(std::min(first[i].item<std::int64_t>(), last[i].item<std::int64_t>()) / 10);
-  CHECK(places == std::set<std::int64_t>{0, 1, 2, 3, 4, 5, 6, 7, 8});
+  const auto load = [&](const Json& confounders) {
+    const Dataset data = load_dataset("composites", folder.path(),
+                                      {{"labels",
+                                        {{"a", {{"foreground", {"a"}}, {"background", {"ramp"}}}},
+                                         {"b", {{"foreground", {"b"}}, {"background", {"ramp"}}}}}},
+                                       {"foreground", {{"path", "f"}, {"size", 4}}},
+                                       {"background", {{"path", "f"}, {"crop", 8}}},
+                                       {"confounders", confounders},
+                                       {"size", 16},
+                                       {"train", 80},
+                                       {"test", 2}});
+    return data.train.inputs.select(1, 0).select(1, 0).to(at::kLong);  // red of the first row
+  };
+  const at::Tensor plain = load(Json::array()), first = plain.select(1, 0),
+                   last = plain.select(1, 15);
+  SUBCASE("a background is enlarged, and mirrored or not") {
+    CHECK(((last - first).abs() == 70).all().item<bool>());
+    CHECK((last > first).any().item<bool>());
+    CHECK((last < first).any().item<bool>());
+    std::set<std::int64_t> places;
+    for (std::int64_t i = 0; i < 80; ++i)
+      places.insert(at::minimum(first, last)[i].item<std::int64_t>() / 10);
+    CHECK(places == std::set<std::int64_t>{0, 1, 2, 3, 4, 5, 6, 7, 8});
+  }
+  SUBCASE("a crop has the pixels of its window, or is made smaller") {
+    Json crop = {{"kind", "crop"}, {"label", "a"}, {"share", 1},
+                 {"size", 4},      {"path", "f"},  {"folders", {"ramp"}}};
+    const auto spreads = [&] {
+      const at::Tensor row = load(Json::array({crop}));
+      std::set<std::int64_t> out;  // over the 4 pixels of the corners in the first row that changed
+      for (std::int64_t i = 0; i < 80; ++i) {
+        for (const std::int64_t begin : {0, 12}) {
+          const at::Tensor corner = row[i].narrow(0, begin, 4);
+          if (!at::equal(corner, plain[i].narrow(0, begin, 4)))
+            out.insert((corner[3] - corner[0]).item<std::int64_t>());
+        }
+      }
+      return out;
+    };
+    CHECK(spreads() == std::set<std::int64_t>{30});
+    crop["window"] = 8;
+    // Each pixel is a mean over about two of the window's, whose first and last pairs are 60 apart.
+    const std::set<std::int64_t> smaller = spreads();
+    CHECK(*smaller.begin() >= 50);
+    CHECK(*smaller.rbegin() <= 60);
+  }
 }
 
 TEST_CASE("composites are the same bytes whatever the number of threads, and others by seed") {
@@ -248,6 +277,7 @@ TEST_CASE("composites that cannot be made are refused by key") {
   CHECK(contains(error_of_confounder({{"colour", nullptr}}), "confounders[0].colour: is missing"));
   CHECK(contains(error_of_confounder({{"folders", {"face"}}}),
                  "confounders[0].folders: belong to a crop"));
+  CHECK(contains(error_of_confounder({{"window", 3}}), "confounders[0].window: belongs to a crop"));
   CHECK(contains(error_of_confounder({{"kind", "crop"}}), "confounders[0].path: is missing"));
   archive().folder().write("flat/cup/0.png", plain_image(9, kSand));
   CHECK(contains(archive().error<DataError>({{"foreground", {{"path", "flat"}}}}),
