@@ -68,28 +68,38 @@ DirectionSet find_directions(const UnitRows& rows, std::int64_t count, const Bas
   const at::Tensor r = residual(rows).to(at::kDouble);
   const at::Tensor r_centred = centred(r);
   const Decomposition parts = decompose(r_centred, count, rounding_floor(rows));
-  DirectionSet out;
-  out.rank = parts.singular_values.size(0);
-  if (out.rank < count) {
+  const std::int64_t rank = parts.singular_values.size(0);
+  if (rank < count) {
     throw NumericalError(fmt::format(
-        "the residual of {} queries has {} directions, {} were asked for{}", rows.a.size(0),
-        out.rank, count, out.rank == 0 ? "; A and B use the training examples alike" : ""));
+        "the residual of {} queries has {} directions, {} were asked for{}", rows.a.size(0), rank,
+        count, rank == 0 ? "; A and B use the training examples alike" : ""));
   }
-  out.principal = with_positive_skew(parts.right);
+  const at::Tensor principal = with_positive_skew(parts.right);
+  at::Tensor found = principal, values = parts.singular_values.narrow(0, 0, count).clone();
   if (basis) {
-    const at::Tensor found = basis(r_centred, out.principal);
+    found = basis(r_centred, principal);
     const at::Tensor lengths = at::matmul(found, r_centred.t()).norm(2, 1);
     const at::Tensor order = lengths.argsort(/*stable=*/true, 0, /*descending=*/true);
-    out.examples = with_positive_skew(found.index_select(0, order));
-    out.singular_values = lengths.index_select(0, order);
-  } else {
-    out.examples = out.principal;
-    out.singular_values = parts.singular_values.narrow(0, 0, count).clone();
+    found = found.index_select(0, order);
+    values = lengths.index_select(0, order);
   }
-  out.queries = at::matmul(out.examples, r.t());
-  out.shares = out.singular_values.square() / r_centred.square().sum();
-  out.explained_a = explained_variance(rows.a, out.examples);
-  out.explained_b = explained_variance(rows.b, out.examples);
+  DirectionSet out =
+      describe_directions(found, values, r_centred.square().sum(), {r, rows.a, rows.b});
+  out.principal = principal;
+  out.rank = rank;
+  return out;
+}
+
+DirectionSet describe_directions(const at::Tensor& found, const at::Tensor& values,
+                                 const at::Tensor& variance, const ResidualParts& parts) {
+  DirectionSet out;
+  out.examples = out.principal = with_positive_skew(found);
+  out.singular_values = values;
+  out.queries = at::matmul(out.examples, parts.residual.t());
+  out.shares = values.square() / variance;
+  out.explained_a = explained_variance(parts.a, out.examples);
+  out.explained_b = explained_variance(parts.b, out.examples);
+  out.rank = values.size(0);
   return out;
 }
 
@@ -103,14 +113,12 @@ at::Tensor explained_variance(const at::Tensor& rows, const at::Tensor& directio
   return at::matmul(x, directions.to(at::kDouble).t()).square().mean(0);
 }
 
-at::Tensor direction_stability(const UnitRows& rows, const DirectionSet& directions,
-                               std::int64_t draws, std::uint64_t seed, const Basis& basis) {
+at::Tensor direction_stability(const at::Tensor& examples, std::int64_t queries,
+                               const DirectionsOfQueries& directions_of, std::int64_t draws,
+                               std::uint64_t seed) {
   if (draws < 1)
     throw ShapeError(fmt::format("the number of draws must be at least 1, got {}", draws));
-  const at::Tensor r = residual(rows).to(at::kDouble);
-  const std::int64_t queries = r.size(0);
-  const std::int64_t count = directions.examples.size(0);
-  at::Tensor total = at::zeros({count}, at::kDouble);
+  at::Tensor total = at::zeros({examples.size(0)}, at::kDouble);
   for (std::int64_t draw = 0; draw < draws; ++draw) {
     RandomStream random(seed, "direction-stability", static_cast<std::uint64_t>(draw));
     at::Tensor drawn = at::empty({queries}, at::kLong);
@@ -118,13 +126,23 @@ at::Tensor direction_stability(const UnitRows& rows, const DirectionSet& directi
       drawn.data_ptr<std::int64_t>()[q] =
           static_cast<std::int64_t>(random.below(static_cast<std::uint64_t>(queries)));
     }
-    const at::Tensor r_drawn = centred(r.index_select(0, drawn));
-    const at::Tensor principal = decompose(r_drawn, count, rounding_floor(rows)).right;
-    if (principal.size(0) == 0) continue;  // the draw has one query many times: nothing came back
-    const at::Tensor found = basis ? basis(r_drawn, principal) : principal;
-    total += at::matmul(directions.examples, found.t()).abs().amax(1);
+    const at::Tensor found = directions_of(drawn);
+    if (found.size(0) == 0) continue;  // the draw has one query many times: nothing came back
+    total += at::matmul(examples, found.t()).abs().amax(1);
   }
   return total / static_cast<double>(draws);
+}
+
+at::Tensor direction_stability(const UnitRows& rows, const DirectionSet& directions,
+                               std::int64_t draws, std::uint64_t seed, const Basis& basis) {
+  const at::Tensor r = residual(rows).to(at::kDouble);
+  const auto of_queries = [&](const at::Tensor& drawn) {
+    const at::Tensor r_drawn = centred(r.index_select(0, drawn));
+    const at::Tensor principal =
+        decompose(r_drawn, directions.examples.size(0), rounding_floor(rows)).right;
+    return basis && principal.size(0) > 0 ? basis(r_drawn, principal) : principal;
+  };
+  return direction_stability(directions.examples, r.size(0), of_queries, draws, seed);
 }
 
 }  // namespace modeldiff

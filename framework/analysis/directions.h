@@ -45,15 +45,36 @@ struct DirectionSet {
 ///         directions than `count`, naming how many there are
 DirectionSet find_directions(const UnitRows& rows, std::int64_t count, const Basis& basis = {});
 
+/// A residual and the scores it was made of, [N', n] float64 each.
+struct ResidualParts {
+  at::Tensor residual, a, b;
+};
+
+/// What is told of directions however they were found. Their signs are set here.
+/// @param found    [J, n] of unit length, in their order; they count as principal ones
+/// @param values   [J], descending
+/// @param variance of what `values` are singular values of: the sum of all their squares
+DirectionSet describe_directions(const at::Tensor& found, const at::Tensor& values,
+                                 const at::Tensor& variance, const ResidualParts& parts);
+
 /// mean_q ((x_q - mean x) . v)^2 for each row v of `directions`. Over a complete basis the sum is
 /// mean |x_q|^2 - |mean x|^2. The authors' two definitions differ from each other; this is the
 /// centred one.
 /// @param rows [N, n], @param directions [J, n] of unit length, @return [J] float64
 at::Tensor explained_variance(const at::Tensor& rows, const at::Tensor& directions);
 
+/// Directions, [any, n], when only these queries are there. @param queries [N'] int64, may repeat
+using DirectionsOfQueries = std::function<at::Tensor(const at::Tensor& queries)>;
+
 /// How well directions come back when the queries are drawn anew with replacement: mean over
-/// `draws` of the largest |v . v*| over the first J directions v* of a draw, in the same basis.
+/// `draws` of the largest |v . v*| over the directions v* of a draw.
+/// @param examples [J, n] of unit length, of 0 .. queries - 1
 /// @return [J] float64 in [0, 1]
+at::Tensor direction_stability(const at::Tensor& examples, std::int64_t queries,
+                               const DirectionsOfQueries& directions_of, std::int64_t draws,
+                               std::uint64_t seed);
+
+/// The same of find_directions(), as many in each draw.
 at::Tensor direction_stability(const UnitRows& rows, const DirectionSet& directions,
                                std::int64_t draws, std::uint64_t seed, const Basis& basis = {});
 

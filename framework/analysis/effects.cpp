@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <map>
 #include <numeric>
 
@@ -18,6 +19,8 @@ constexpr double kEquivalenceLevel = 0.05;
 /// Of the largest bound: below it a claim is not a sharper form of the largest one but another,
 /// smaller one.
 constexpr double kComparableBound = 0.5;
+/// What changes less than this share of the pixels is about a part of the image.
+constexpr double kPartOfImage = 0.5;
 
 at::Tensor change(const at::Tensor& before, const at::Tensor& after) {
   if (before.dim() != 3 || before.sizes() != after.sizes()) {
@@ -107,6 +110,7 @@ Verified measured(const VerifyEntry& entry, const VerifyOptions& options) {
   const std::vector<double> a = by_run(entry.by_image_a);
   const std::vector<double> b = by_run(entry.by_image_b);
   Verified out;
+  out.extent = entry.extent;
   out.effect_a = t_interval(a, options.confidence);
   out.effect_b = t_interval(b, options.confidence);
   if (options.paired) {
@@ -230,20 +234,25 @@ std::optional<std::size_t> leading_claim(const Verification& verification) {
     if (effect.claim == Claim::b_relies_a_does_not) return farthest(effect.effect_a);
     return std::nullopt;
   };
-  std::optional<std::size_t> best;
-  double largest_bound = 0, least_other = 0;
-  for (const std::size_t index : verification.ranking) {
-    const Verified& effect = verification.effects[index];
-    const std::optional<double> other = other_side(effect);
-    if (!other) continue;
-    if (!best) largest_bound = effect.bound;
-    if (effect.bound < kComparableBound * largest_bound) break;
-    if (best && *other >= least_other) continue;
-    best = index;
-    least_other = *other;
-  }
-  if (!best && !verification.ranking.empty()) best = verification.ranking.front();
-  return best;
+  const auto leading = [&](double largest_extent) {
+    std::optional<std::size_t> best;
+    double largest_bound = 0, least_other = 0;
+    for (const std::size_t index : verification.ranking) {
+      const Verified& effect = verification.effects[index];
+      const std::optional<double> other = other_side(effect);
+      if (!other || effect.extent >= largest_extent) continue;
+      if (!best) largest_bound = effect.bound;
+      if (effect.bound < kComparableBound * largest_bound) break;
+      if (best && *other >= least_other) continue;
+      best = index;
+      least_other = *other;
+    }
+    return best;
+  };
+  if (const auto part = leading(kPartOfImage)) return part;
+  if (const auto whole = leading(std::numeric_limits<double>::infinity())) return whole;
+  if (verification.ranking.empty()) return std::nullopt;
+  return verification.ranking.front();
 }
 
 Interval placebo_contrast(const at::Tensor& effect_a, const at::Tensor& effect_b,

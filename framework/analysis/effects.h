@@ -71,6 +71,8 @@ std::vector<Screened> screen(std::span<const ScreenEntry> entries,
 struct VerifyEntry {
   /// [R_A, I], [R_B, I]: effect_by_image(), the same images on both sides.
   at::Tensor by_image_a, by_image_b;
+  /// Share of the pixels that the transformation changes; 1: all, or the inputs are no images.
+  double extent = 1;
 };
 
 struct VerifyOptions {
@@ -91,6 +93,8 @@ struct VerifyOptions {
 enum class Claim { none, a_relies_b_does_not, b_relies_a_does_not, a_relies_more, b_relies_more };
 
 struct Verified {
+  /// As in the entry.
+  double extent = 1;
   /// Mean over runs and images; t intervals over runs, for "these images".
   Interval effect_a, effect_b;
   /// T_A - T_B with its Welch interval (paired: t interval of the differences).
@@ -122,8 +126,10 @@ struct Verification {
 Verification verify(std::span<const VerifyEntry> entries, const VerifyOptions& options = {});
 
 /// The claim to tell first: one that "relies, does not" before any "more", since it names a
-/// difference in kind. Of those with at least half the largest bound, the one whose other side
-/// moves least: what else a transformation carries, both sides see. Ties go to the larger bound.
+/// difference in kind; of these, one about a part of the images (less than half of the pixels) before
+/// one about all of them, which mixes features. Of those with at least half the largest bound, the one
+/// whose other side moves least: what else a transformation carries, both sides see. Ties go to the
+/// larger bound.
 /// @return index of the effect; nothing when there are none
 std::optional<std::size_t> leading_claim(const Verification& verification);
 

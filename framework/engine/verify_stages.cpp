@@ -19,6 +19,8 @@ namespace {
 
 /// Before and after pictures of each claim in the report.
 constexpr std::int64_t kShownPairs = 4;
+/// Images on which the changed pixels of a transformation are counted.
+constexpr std::int64_t kImagesOfExtent = 100;
 
 const char* claim_text(Claim claim) {
   switch (claim) {
@@ -39,21 +41,23 @@ const char* claim_text(Claim claim) {
 /// The effects of all selected transformations on all runs of one side.
 struct Effects {
   std::vector<at::Tensor>
-      by_image;         // one for each transformation, [runs, images of other classes] float64
-  at::Tensor by_class;  // [runs, F, C]
-  at::Tensor logit;     // [runs, F]
-  at::Tensor placebo;   // [runs, F], NaN where there is none
-  at::Tensor changed;   // [F], share of predictions that change
+      by_image;          // one for each transformation, [runs, images of other classes] float64
+  at::Tensor by_class;   // [runs, F, C], on the probability of each class
+  at::Tensor by_source;  // [runs, F, C], on that of the target class, on images of each class
+  at::Tensor logit;      // [runs, F]
+  at::Tensor placebo;    // [runs, F], NaN where there is none
+  at::Tensor changed;    // [F], share of predictions that change
 };
 
 Effects read_effects(const Workspace& workspace, const Cell& cell, const std::string& input) {
   Effects out;
   std::vector<std::vector<at::Tensor>> by_image;
-  std::vector<at::Tensor> by_class, logit, placebo, changed;
+  std::vector<at::Tensor> by_class, by_source, logit, placebo, changed;
   for (std::size_t i = 0; i < workspace.input_count(cell, input); ++i) {
     const Artifact artifact = workspace.input(cell, input, i);
     const TensorMap tensors = map_tensors(artifact, "effects.safetensors");
     by_class.push_back(require_tensor(tensors, "by_class", artifact));
+    by_source.push_back(require_tensor(tensors, "by_source", artifact));
     logit.push_back(require_tensor(tensors, "logit", artifact));
     placebo.push_back(require_tensor(tensors, "placebo", artifact));
     changed.push_back(require_tensor(tensors, "changed", artifact));
@@ -66,6 +70,7 @@ Effects read_effects(const Workspace& workspace, const Cell& cell, const std::st
   }
   for (const auto& parts : by_image) out.by_image.push_back(at::cat(parts));
   out.by_class = at::cat(by_class);
+  out.by_source = at::cat(by_source);
   out.logit = at::cat(logit);
   out.placebo = at::cat(placebo);
   out.changed = at::stack(changed).mean(0);
@@ -77,17 +82,36 @@ VerifyOptions options_of(const Json& config, std::uint64_t seed) {
           .false_discovery_rate = config.at("false_discovery_rate").get<double>(),
           .dependent = FieldTraits<Correction>::read(config.at("correction")) ==
                        Correction::benjamini_yekutieli,
+          .paired = config.at("paired").get<bool>(),
           .delta = config.at("relies").get<double>(),
           .epsilon = config.at("ignores").get<double>(),
           .bootstrap_draws = config.at("bootstrap").get<std::int64_t>(),
           .seed = seed};
 }
 
-Verification verify_sides(const Effects& a, const Effects& b, const VerifyOptions& options) {
+/// @param extents of the transformations
+Verification verify_sides(const Effects& a, const Effects& b, const std::vector<double>& extents,
+                          const VerifyOptions& options) {
   std::vector<VerifyEntry> entries;
   for (std::size_t f = 0; f < a.by_image.size(); ++f)
-    entries.push_back({a.by_image[f], b.by_image[f]});
+    entries.push_back({a.by_image[f], b.by_image[f], extents[f]});
   return verify(entries, options);
+}
+
+/// Share of the pixels of images [I, C, H, W] that a transformation changes by half a grey level or
+/// more in any channel.
+double changed_pixels(const at::Tensor& before, const at::Tensor& after) {
+  constexpr double kHalfLevel = 0.5 / 255;
+  return (after - before).abs().amax(1).ge(kHalfLevel).to(at::kDouble).mean().item<double>();
+}
+
+std::vector<double> extents_of(const ProposalSet& selected, const Examples& images) {
+  const at::Tensor plain =
+      images.select(at::arange(std::min(images.size(), kImagesOfExtent))).floats();
+  std::vector<double> out;
+  for (std::size_t i = 0; i < selected.size(); ++i)
+    out.push_back(changed_pixels(plain, selected.apply(i, plain)));
+  return out;
 }
 
 std::vector<double> by_run(const at::Tensor& effects) {
@@ -95,8 +119,9 @@ std::vector<double> by_run(const at::Tensor& effects) {
   return {means.const_data_ptr<double>(), means.const_data_ptr<double>() + means.numel()};
 }
 
-Json class_table(const Effects& effects, std::int64_t f) {
-  const at::Tensor means = effects.by_class.select(1, f).mean(0);
+/// @param effects [runs, F, C]
+Json class_table(const at::Tensor& effects, std::int64_t f) {
+  const at::Tensor means = effects.select(1, f).mean(0);
   Json out = Json::array();
   for (std::int64_t c = 0; c < means.size(0); ++c) {
     out.push_back(finite(means[c].item<double>()));
@@ -119,7 +144,7 @@ void make_verify_effects(Workspace& workspace, const Cell& cell, Publication& ou
   const at::Tensor before = logits.softmax(-1);
 
   TensorMap tensors;
-  std::vector<at::Tensor> by_class, logit, placebo, changed;
+  std::vector<at::Tensor> by_class, by_source, logit, placebo, changed;
   for (std::size_t i = 0; i < selected.size(); ++i) {
     progress.check_stop();
     const auto target = rows[i].at("target_class").get<std::int64_t>();
@@ -128,6 +153,7 @@ void make_verify_effects(Workspace& workspace, const Cell& cell, Publication& ou
     tensors.emplace(fmt::format("by_image.{}", i),
                     effect_by_image(before, after, images.targets, target).to(at::kFloat));
     by_class.push_back(treatment_effects(before, after, images.targets));
+    by_source.push_back(effects_by_source_class(before, after, images.targets).select(2, target));
     logit.push_back(treatment_effects(logits, logits_after, images.targets).select(1, target));
     changed.push_back(at::scalar_tensor(changed_predictions(before, after), at::kDouble));
     const Json& index = rows[i].at("placebo");
@@ -141,6 +167,7 @@ void make_verify_effects(Workspace& workspace, const Cell& cell, Publication& ou
                     selected[i].label);
   }
   tensors.emplace("by_class", at::stack(by_class, 1));
+  tensors.emplace("by_source", at::stack(by_source, 1));
   tensors.emplace("logit", at::stack(logit, 1));
   tensors.emplace("placebo", at::stack(placebo, 1));
   tensors.emplace("changed", at::stack(changed));
@@ -161,7 +188,8 @@ void make_verification(Workspace& workspace, const Cell& cell, Publication& out,
   std::map<std::string, Effects> also;
   for (const Json& name : cell.own.at("also"))
     also.emplace(name, read_effects(workspace, cell, "effects also " + name.get<std::string>()));
-  const Verification verified = verify_sides(a, b, options);
+  const std::vector<double> extents = extents_of(selected, images);
+  const Verification verified = verify_sides(a, b, extents, options);
   progress.update(0.7, "control");
 
   TensorMap pictures;
@@ -192,6 +220,7 @@ void make_verification(Workspace& workspace, const Cell& cell, Publication& out,
                                    ? fmt::format("{}", target)
                                    : data.facts.class_names[static_cast<std::size_t>(target)]},
          {"preregistered", row.at("preregistered")},
+         {"changed_pixels", effect.extent},
          {"claim", claim_text(effect.claim)},
          {"discovery", effect.discovery},
          {"effect", {{names[0], to_json(effect.effect_a)}, {names[1], to_json(effect.effect_b)}}},
@@ -211,7 +240,10 @@ void make_verification(Workspace& workspace, const Cell& cell, Publication& out,
            {names[1], b.logit.select(1, f).mean().item<double>()}}},
          {"changed_predictions",
           {{names[0], a.changed[f].item<double>()}, {names[1], b.changed[f].item<double>()}}},
-         {"effect_by_class", {{names[0], class_table(a, f)}, {names[1], class_table(b, f)}}},
+         {"effect_by_class",
+          {{names[0], class_table(a.by_class, f)}, {names[1], class_table(b.by_class, f)}}},
+         {"effect_by_source_class",
+          {{names[0], class_table(a.by_source, f)}, {names[1], class_table(b.by_source, f)}}},
          {"by_run", {{names[0], by_run(a.by_image[index])}, {names[1], by_run(b.by_image[index])}}},
          {"placebo", placebo},
          {"selected", index}});
@@ -231,6 +263,7 @@ void make_verification(Workspace& workspace, const Cell& cell, Publication& out,
               {"discoveries", verified.discoveries},
               {"confidence", options.confidence},
               {"false_discovery_rate", options.false_discovery_rate},
+              {"paired", options.paired},
               {"relies", options.delta},
               {"ignores", options.epsilon},
               {"claims", claims}};
@@ -241,7 +274,7 @@ void make_verification(Workspace& workspace, const Cell& cell, Publication& out,
       preregistered.emplace(claim.at("selected").get<std::size_t>(), claim);
   }
   result["preregistered"] = Json::array();
-  for (const auto& [selected, claim] : preregistered) result["preregistered"].push_back(claim);
+  for (const auto& [index, claim] : preregistered) result["preregistered"].push_back(claim);
   if (const auto best = leading_claim(verified)) {
     result["best"] = *std::find_if(claims.begin(), claims.end(), [&](const Json& claim) {
       return claim.at("selected") == *best;
@@ -249,7 +282,7 @@ void make_verification(Workspace& workspace, const Cell& cell, Publication& out,
   }
   if (workspace.input_count(cell, "effects control") > 0) {
     const Verification null_pair =
-        verify_sides(a, read_effects(workspace, cell, "effects control"), options);
+        verify_sides(a, read_effects(workspace, cell, "effects control"), extents, options);
     double largest = 0;
     for (const Verified& effect : null_pair.effects) largest = std::max(largest, effect.bound);
     result["control"] = {{"discoveries", null_pair.discoveries}, {"largest_bound", largest}};

@@ -115,13 +115,15 @@ void check_sections(const Value& root, const Json& d, std::vector<Diagnostic>& e
         add("compare.between", fmt::format("names '{}' twice", name.get<std::string>()));
     }
   }
-  for (const auto& [name, algorithm] : d.at("algorithms").items()) {
-    const std::string dataset = algorithm.value("dataset", "");
-    if (!dataset.empty() && !d.at("datasets").contains(dataset)) {
-      add("algorithms." + name + ".dataset",
-          fmt::format("'{}' is no entry of 'datasets'", dataset));
-    }
-  }
+  const auto check_dataset = [&](const std::string& path, const Json& entry) {
+    const std::string dataset = entry.value("dataset", "");
+    if (!dataset.empty() && !d.at("datasets").contains(dataset))
+      add(path + ".dataset", fmt::format("'{}' is no entry of 'datasets'", dataset));
+  };
+  for (const auto& [name, algorithm] : d.at("algorithms").items())
+    check_dataset("algorithms." + name, algorithm);
+  for (std::size_t i = 0; i < d.at("propose").size(); ++i)
+    check_dataset(join_index("propose", i), d.at("propose")[i]);
 }
 
 Experiment freeze(const std::filesystem::path& file, const ComposedExperiment& composed,

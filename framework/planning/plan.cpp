@@ -212,7 +212,7 @@ class PlanBuilder {
     cell.label = fmt::format("algorithm {}, {} run {}", algorithm, role, index);
     cell.path = "algorithms." + algorithm;
     cell.config = run_config(algorithm);
-    cell.own = {{"seed", derive_seed(seed_, fmt::format("run/{}/{}", algorithm, role),
+    cell.own = {{"seed", derive_seed(seed_, fmt::format("run/{}/{}", seed_name(algorithm), role),
                                      static_cast<std::uint64_t>(index))},
                 {"index", index}};
     if (!keep_checkpoints.is_null()) cell.own["checkpoints"] = keep_checkpoints;
@@ -237,6 +237,14 @@ class PlanBuilder {
     }
     cell.after = {preflight_, split_};
     return add(std::move(cell));
+  }
+
+  /// What seeds of an algorithm's runs are named after: none when runs of all algorithms are paired.
+  std::string seed_name(const std::string& algorithm) const { return is_paired() ? "" : algorithm; }
+
+  bool is_paired() const {
+    const Json& compare = description_.at("compare");
+    return !compare.is_null() && compare.at("paired").get<bool>();
   }
 
   std::size_t run_config(const std::string& algorithm) {
@@ -293,8 +301,8 @@ class PlanBuilder {
       scores.label = fmt::format("scores of algorithm {}, run {}", algorithm, i);
       scores.path = "attribute";
       scores.config = combined.config;
-      scores.own = {
-          {"seed", derive_seed(seed_, "scores/" + algorithm, static_cast<std::uint64_t>(i))}};
+      scores.own = {{"seed", derive_seed(seed_, "scores/" + seed_name(algorithm),
+                                         static_cast<std::uint64_t>(i))}};
       scores.inputs = {{"dataset", {dataset_}}, {"split", {split_}}, {"run", {run}}};
       combined.inputs["run_scores"].push_back(add(std::move(scores)));
     }
@@ -310,7 +318,9 @@ class PlanBuilder {
     cell.label = fmt::format("comparison of {} with {}", between[0], between[1]);
     cell.path = "compare";
     cell.config = add_config(
-        {{"directions", compare.at("directions")},
+        {{"paired", compare.at("paired")},
+         {"residual", compare.at("residual")},
+         {"directions", compare.at("directions")},
          {"basis", compare.at("basis")},
          {"nonzeros", compare.at("nonzeros")},
          {"permutations", compare.at("permutations")},
@@ -348,11 +358,12 @@ class PlanBuilder {
       Json config = semantic("propose", proposer);
       entries.push_back(
           {{"preregistered", config.at("preregistered")}, {"target", config.at("target")}});
-      config.erase("preregistered");
-      config.erase("target");
+      for (const char* planned : {"preregistered", "target", "dataset"}) config.erase(planned);
       cell.config = add_config(config);
       cell.own = {{"seed", derive_seed(seed_, "propose")}};
       cell.inputs = {{"dataset", {dataset_}}, {"comparison", {comparison_}}};
+      const std::string donors = proposer.value("dataset", "");
+      if (!donors.empty()) cell.inputs["donors"] = {datasets_.at(donors)};
       const PluginManifest* manifest =
           plugins_.find("proposers", proposer.at("plugin").get<std::string>());
       if (manifest->traits.value("runs", "") == "screen") add_screen_runs(cell);
@@ -411,6 +422,7 @@ class PlanBuilder {
     cell.path = "verify";
     Json config = verify;
     for (const char* planned : {"runs", "images", "control", "also"}) config.erase(planned);
+    config["paired"] = is_paired();
     cell.config = add_config(config);
     cell.own = {
         {"seed", derive_seed(seed_, "verify")}, {"between", between}, {"also", verify.at("also")}};

@@ -54,6 +54,25 @@ class Preconditions {
     }
   }
 
+  void check_residual() {
+    const Json& compare = experiment_.description.at("compare");
+    const Json& attribute = experiment_.description.at("attribute");
+    if (compare.is_null() || attribute.is_null() || compare.at("residual") == "normalised") return;
+    const auto residual = compare.at("residual").get<std::string>();
+    const auto name = attribute.at("plugin").get<std::string>();
+    if (plugins_.find("attributors", name)->traits.value("runs", "all") != "subsets") {
+      add("compare.residual",
+          fmt::format("'{}' is for attributors that learn from runs on subsets, '{}' does not; use "
+                      "'normalised'",
+                      residual, name));
+    }
+    if (compare.at("basis") != "principal") {
+      add("compare.basis", fmt::format("'{}' directions are for the 'normalised' residual, not for "
+                                       "'{}'",
+                                       compare.at("basis").get<std::string>(), residual));
+    }
+  }
+
   void check_evaluations() {
     constexpr std::pair<const char*, const char*> kSectionOfNeed[] = {
         {"scores", "attribute"}, {"compare", "compare"}, {"verify", "verify"}};
@@ -153,6 +172,7 @@ std::vector<Diagnostic> unmet_preconditions(const Experiment& experiment,
   Preconditions preconditions(experiment, plugins);
   preconditions.check_data(data);
   preconditions.check_followed_runs();
+  preconditions.check_residual();
   preconditions.check_evaluations();
   preconditions.check_expectations();
   return std::move(preconditions).errors();

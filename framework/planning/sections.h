@@ -88,8 +88,21 @@ struct Choices<DirectionBasis> {
       {DirectionBasis::rotated, "rotated"}};
 };
 
+/// What directions are found in.
+enum class ResidualKind { normalised, whitened, plain, cross_fit };
+template <>
+struct Choices<ResidualKind> {
+  static constexpr std::pair<ResidualKind, const char*> names[] = {
+      {ResidualKind::normalised, "normalised"},
+      {ResidualKind::whitened, "whitened"},
+      {ResidualKind::plain, "plain"},
+      {ResidualKind::cross_fit, "cross_fit"}};
+};
+
 struct CompareSection {
   std::vector<Reference> between;
+  bool paired = false;
+  ResidualKind residual = ResidualKind::normalised;
   std::int64_t directions = 5;
   DirectionBasis basis = DirectionBasis::principal;
   double nonzeros = 0.05;
@@ -103,6 +116,17 @@ struct CompareSection {
                "The two algorithms, A and B. More than two: each against each, a report for every "
                "pair. Empty: the first two by name.",
                names_entry_of("algorithms"), item_count(0, 16))
+        .field(
+            "paired", &CompareSection::paired,
+            "Runs of the same number share their seed, and so first weights, order of the "
+            "examples and subset, in all algorithms: tests then exchange the runs of a pair, and "
+            "flip the signs of its differences in the verification.")
+        .field("residual", &CompareSection::residual,
+               "`normalised`: rows of scores of unit length, less what the other side's explain. "
+               "Of runs on subsets also: `whitened`: unregularised scores less the other side's "
+               "times a slope, whitened over queries by the covariance of their noise; `plain`: "
+               "the same, not whitened; `cross_fit`: what the residuals of two halves of the runs "
+               "have in common.")
         .field("directions", &CompareSection::directions, "Distinguishing directions of each side.",
                at_least(1))
         .field("basis", &CompareSection::basis,
@@ -127,6 +151,7 @@ struct CompareSection {
 struct ProposeKeys {
   bool preregistered = false;
   Json target;
+  std::string dataset;
 
   static Schema<ProposeKeys> schema() {
     return Schema<ProposeKeys>("propose")
@@ -136,7 +161,10 @@ struct ProposeKeys {
         .field(
             "target", &ProposeKeys::target,
             "Name or number of the class whose probability they are tested on; left out: that on "
-            "which the algorithms differ most surely on the screening runs.");
+            "which the algorithms differ most surely on the screening runs.")
+        .field("dataset", &ProposeKeys::dataset,
+               "An entry of `datasets` whose test examples the proposer is given in the place of "
+               "the training examples, and no directions: images that no run was trained on.");
   }
 };
 

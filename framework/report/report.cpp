@@ -199,6 +199,8 @@ class Page {
         "only the p-values tell a difference from noise. Stability: how well a direction comes "
         "back, "
         "as |cosine| with the nearest one, when the queries are drawn anew.";
+    if (const auto residual = compare.at("residual").get<std::string>(); residual != "normalised")
+      out += " They are of the " + residual + " residual of subset runs.";
     if (const auto basis = compare.at("basis").get<std::string>(); basis != "principal")
       out += " These are " + basis +
              " directions; the p-values are of the principal ones and tell how many there are.";
@@ -263,12 +265,13 @@ class Page {
         "images that served nothing before: {} training runs a side, {} images. Effects are "
         "changes of the "
         "probability of a class on images of other classes, in points, with {:.0f} % intervals "
-        "over runs; p-values are adjusted for a false discovery rate of {}. {}</p>"
+        "over runs; p-values{} are adjusted for a false discovery rate of {}. {}</p>"
         "<p class=\"keys\"><span><i class=\"a\"></i>{}</span><span><i "
         "class=\"b\"></i>{}</span></p>",
         verify.at("proposed").get<std::int64_t>(), verify.at("tested").get<std::int64_t>(),
         verify.at("runs").at(names[0]).get<std::int64_t>(), verify.at("images").get<std::int64_t>(),
         100 * verify.at("confidence").get<double>(),
+        verify.at("paired").get<bool>() ? ", of sign flips of paired runs," : "",
         verify.at("false_discovery_rate").get<double>(), html::artifact(verify),
         html::escape(names[0]), html::escape(names[1]));
     std::vector<std::vector<std::string>> rows;
@@ -276,39 +279,37 @@ class Page {
       const Json& effect = claim.at("effect");
       const std::string who = claim_in_words(claim.at("claim").get<std::string>(), names);
       const Json& placebo = claim.at("placebo");
-      rows.push_back(
-          {fmt::format("{}<br><span class=\"soft\">{}{}</span>",
-                       html::escape(claim.at("label").get<std::string>()),
-                       html::escape(claim.at("family").get<std::string>()),
-                       claim.at("preregistered").get<bool>() ? ", preregistered" : ""),
-           html::escape(claim.at("target_class_name").get<std::string>()),
-           html::escape(who == "none" ? "–" : who),
-           charts::effect_pair(effect.at(names[0]), effect.at(names[1]), scale),
-           html::points_interval(effect.at(names[0])), html::points_interval(effect.at(names[1])),
-           html::points_interval(claim.at("difference")),
+      rows.push_back({fmt::format("{}<br><span class=\"soft\">{}{}</span>",
+                                  html::escape(claim.at("label").get<std::string>()),
+                                  html::escape(claim.at("family").get<std::string>()),
+                                  claim.at("preregistered").get<bool>() ? ", preregistered" : ""),
+                      html::escape(claim.at("target_class_name").get<std::string>()),
+                      html::escape(who == "none" ? "–" : who),
+                      charts::effect_pair(effect.at(names[0]), effect.at(names[1]), scale),
+                      html::points_interval(effect.at(names[0])),
+                      html::points_interval(effect.at(names[1]))});
+      for (const auto& [name, other] : claim.at("also").items())
+        rows.back().push_back(html::points_interval(other));
+      rows.back().insert(
+          rows.back().end(),
+          {html::points_interval(claim.at("difference")),
            html::number(claim.at("adjusted_p_value"), 2),
            placebo.is_object() ? html::points_interval(placebo) : "–",
            fmt::format("{:.0f} / {:.0f} %",
                        100 * claim.at("changed_predictions").at(names[0]).get<double>(),
                        100 * claim.at("changed_predictions").at(names[1]).get<double>())});
-      for (const auto& [name, other] : claim.at("also").items())
-        rows.back().push_back(html::points_interval(other));
     }
     const std::string a = html::escape(names[0]), b = html::escape(names[1]);
-    std::vector<html::Column> columns{{"transformation"},
-                                      {"class"},
-                                      {"claim"},
-                                      {"effect"},
-                                      {"on " + a, true},
-                                      {"on " + b, true},
-                                      {"difference", true},
-                                      {"adjusted p", true},
-                                      {"more than placebo", true},
-                                      {"predictions changed", true}};
+    std::vector<html::Column> columns{{"transformation"}, {"class"},         {"claim"},
+                                      {"effect"},         {"on " + a, true}, {"on " + b, true}};
     if (!claims.empty()) {
       for (const auto& [name, unused] : claims.front().at("also").items())
         columns.push_back({"on " + html::escape(name), true});
     }
+    columns.insert(columns.end(), {{"difference", true},
+                                   {"adjusted p", true},
+                                   {"more than placebo", true},
+                                   {"predictions changed", true}});
     out += html::table(columns, rows);
     if (verify.contains("control")) {
       out += fmt::format(
@@ -317,7 +318,43 @@ class Page {
           a, verify.at("control").at("discoveries").get<std::int64_t>(),
           html::points(verify.at("control").at("largest_bound")));
     }
-    return out + pairs(claims);
+    return out + by_source_class(claims, names) + pairs(claims);
+  }
+
+  /// Whether an effect comes from images of one class, and whether probabilities hide it by being
+  /// near 0 or 1 already.
+  std::string by_source_class(const Json& claims, const std::vector<std::string>& names) const {
+    if (claims.empty()) return "";
+    const std::string a = html::escape(names[0]), b = html::escape(names[1]);
+    std::vector<html::Column> columns{
+        {"transformation"}, {"towards"}, {"logit on " + a, true}, {"logit on " + b, true}};
+    const auto classes =
+        static_cast<std::int64_t>(claims.front().at("effect_by_source_class").at(names[0]).size());
+    for (std::int64_t c = 0; c < classes; ++c)
+      columns.push_back({html::escape(class_name(c)), true});
+    std::vector<std::vector<std::string>> rows;
+    for (const Json& claim : claims) {
+      const auto logit = [&](const std::string& name) {
+        return fmt::format("{:+.2f}", claim.at("logit_effect").at(name).get<double>());
+      };
+      auto& row = rows.emplace_back(
+          std::vector<std::string>{html::escape(claim.at("label").get<std::string>()),
+                                   html::escape(claim.at("target_class_name").get<std::string>()),
+                                   logit(names[0]), logit(names[1])});
+      for (std::int64_t c = 0; c < classes; ++c) {
+        const Json &of_a = claim.at("effect_by_source_class").at(names[0]).at(c),
+                   &of_b = claim.at("effect_by_source_class").at(names[1]).at(c);
+        row.push_back(of_a.is_null() || of_b.is_null()
+                          ? "–"
+                          : fmt::format("{:+.1f} / {:+.1f}", 100 * of_a.get<double>(),
+                                        100 * of_b.get<double>()));
+      }
+    }
+    return fmt::format(
+        "<details><summary>In logits, and by class of the images</summary><p>Effects on the logit "
+        "of the class, and on its probability in points on images of each class: {} / {}.</p>{}"
+        "</details>",
+        a, b, html::table(columns, rows));
   }
 
   std::string pairs(const Json& claims) const {

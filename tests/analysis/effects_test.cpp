@@ -132,6 +132,12 @@ TEST_CASE("the leading claim is the sharpest form of the largest difference in k
   CHECK(leading({more, small, blunt}) == 2);
   CHECK(leading({small, more}) == 0);
   CHECK(leading({more}) == 0);
+  const auto on_part = [](VerifyEntry entry) {
+    entry.extent = 0.1;
+    return entry;
+  };
+  CHECK(leading({blunt, sharp, on_part(small)}) == 2);  // before any of the whole image
+  CHECK(leading({on_part(more), sharp}) == 1);          // a difference in kind before any in size
   CHECK(!leading_claim(Verification{}).has_value());
 }
 
