@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <exception>
 #include <new>
+#include <numeric>
 #include <thread>
 
 namespace modeldiff::lasso_solver {
@@ -109,24 +110,43 @@ Design::Design(const PairCounts& counts, const std::vector<const Presence*>& str
     present_.insert(present_.end(), stratum->present.begin(), stratum->present.end());
     for (const double present : stratum->present) means_.push_back(present / runs);
   }
-  for (auto* v : {&per_scale_, &row_scale_, &diagonal_, &inverse_}) v->resize(columns());
+  for (auto* v : {&per_scale_, &diagonal_, &inverse_}) v->resize(columns());
   for (std::int64_t i = 0; i < columns(); ++i) {
-    const double variance = centred(i, i) / m;
+    double sum = counts.row(i)[i];
+    for (const Presence* stratum : strata)
+      sum -= stratum->present[i] / static_cast<double>(stratum->runs) * stratum->present[i];
+    const double variance = sum / m;
     if (variance <= kNoVariance) continue;
     per_scale_[i] = standardise ? 1 / std::sqrt(variance) : 1;
-    row_scale_[i] = per_scale_[i] / m;
     diagonal_[i] = standardise ? 1 : variance;
     inverse_[i] = 1 / diagonal_[i];
   }
 }
 
+void Design::gram_row(std::int64_t i, const std::int64_t* columns, std::int64_t count,
+                      float* row) const {
+  const std::int32_t* together = counts_->row(i);
+  const double scale = per_scale_[i] / static_cast<double>(runs_);
+  std::vector<double> sums(count);
+  for (std::int64_t k = 0; k < count; ++k) sums[k] = together[columns[k]];
+  for (std::int64_t s = 0; s < strata(); ++s) {
+    const double mean = column_mean(s, i);
+    const double* present = present_.data() + s * this->columns();
+    for (std::int64_t k = 0; k < count; ++k) sums[k] -= mean * present[columns[k]];
+  }
+  for (std::int64_t k = 0; k < count; ++k)
+    row[k] = static_cast<float>(sums[k] * scale * per_scale_[columns[k]]);
+}
+
 const float* Design::whole_gram() const {
   std::call_once(whole_, [&] {
     const std::int64_t n = columns();
+    std::vector<std::int64_t> all(n);
+    std::iota(all.begin(), all.end(), 0);
     gram_ = std::make_unique_for_overwrite<float[]>(n * stride());
     for_each(n, threads_, [&](std::int64_t i, int) {
       float* row = gram_.get() + i * stride();
-      for (std::int64_t j = 0; j < n; ++j) row[j] = gram(i, j);
+      gram_row(i, all.data(), n, row);
       std::fill(row + n, row + stride(), 0.0f);
     });
   });

@@ -97,10 +97,8 @@ class Design {
   std::int64_t strata() const { return static_cast<std::int64_t>(share_.size()); }
   const Kernels& kernels() const { return *kernels_; }
 
-  /// Entry (i, j); 0 for a column without variance.
-  float gram(std::int64_t i, std::int64_t j) const {
-    return static_cast<float>(centred(i, j) * row_scale_[i] * per_scale_[j]);
-  }
+  /// row[k] = entry (i, columns[k]), k < count; 0 for a column without variance.
+  void gram_row(std::int64_t i, const std::int64_t* columns, std::int64_t count, float* row) const;
   /// All of it, [columns, stride], zeros past a row's end. Made when it is first asked for.
   const float* whole_gram() const;
   std::int64_t stride() const { return padded(columns()); }
@@ -123,13 +121,6 @@ class Design {
                 double* product) const;
 
  private:
-  double centred(std::int64_t i, std::int64_t j) const {
-    double sum = counts_->row(i)[j];
-    for (std::int64_t s = 0; s < strata(); ++s)
-      sum -= means_[s * columns() + i] * present_[s * columns() + j];
-    return sum;
-  }
-
   const PairCounts* counts_;
   const Kernels* kernels_;
   int threads_;
@@ -138,7 +129,6 @@ class Design {
   std::vector<double> means_;      // [strata, columns]
   std::vector<double> present_;    // [strata, columns]
   std::vector<double> per_scale_;  // [columns]
-  std::vector<double> row_scale_;  // [columns] per_scale / m
   std::vector<double> diagonal_;
   std::vector<double> inverse_;
   mutable std::once_flag whole_;

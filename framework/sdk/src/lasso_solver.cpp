@@ -124,14 +124,12 @@ void ActiveSet::gather() {
   if (whole_) return;
   const std::int64_t end = size();
   reserve(end);
-  // Blocks of new members, so that a cache line of the entries they add to a row is written once.
-  for (; gathered_ < end; gathered_ = std::min(end, gathered_ + kPad))
-    for (std::int64_t b = 0; b < std::min(end, gathered_ + kPad); ++b)
-      for (std::int64_t a = gathered_; a < std::min(end, gathered_ + kPad); ++a) {
-        const float entry = design_->gram(columns_[a], columns_[b]);
-        gram_[a * stride_ + b] = entry;
-        gram_[b * stride_ + a] = entry;
-      }
+  const std::int64_t begin = std::exchange(gathered_, end);
+  for (std::int64_t a = begin; a < end; ++a)
+    design_->gram_row(columns_[a], columns_.data(), end, gram_.data() + a * stride_);
+  // The entries that a row gets lie side by side.
+  for (std::int64_t b = 0; b < begin; ++b)
+    for (std::int64_t a = begin; a < end; ++a) gram_[b * stride_ + a] = gram_[a * stride_ + b];
 }
 
 // ---- acceleration ----

@@ -92,8 +92,10 @@ void RunSums::Parts::add(const std::uint8_t* mask, const double* measurements, s
   Runs& runs = heldout ? heldout_ : waiting_;
   runs.masks.add(mask);
   runs.strata.push_back(stratum);
+  const std::size_t before = runs.measurements.size();
+  runs.measurements.resize(before + queries_);
   for (std::int64_t q = 0; q < queries_; ++q)
-    runs.measurements.push_back(measurements[q] - pivot[q]);
+    runs.measurements[before + q] = measurements[q] - pivot[q];
   if (waiting_.masks.runs() == kRunsAtOnce) sum(waiting_);
 }
 
