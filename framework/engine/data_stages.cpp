@@ -1,5 +1,6 @@
 #include <ATen/ATen.h>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <cstdlib>
@@ -275,6 +276,13 @@ void make_preflight(Workspace& workspace, const Cell& cell, Publication& out, Pr
                     data.facts.name));
       }
       target_class(params.at("target"), data.facts);
+      if (const DataFacts& donors = data_of(params).facts;
+          donors.input_shape != data.facts.input_shape) {
+        throw ConfigError("dataset",
+                          fmt::format("its images are [{}], those of the experiment [{}]",
+                                      fmt::join(donors.input_shape, ", "),
+                                      fmt::join(data.facts.input_shape, ", ")));
+      }
       workspace.plugin<Plugin>("proposers", params);
     });
   }

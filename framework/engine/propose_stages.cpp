@@ -81,16 +81,19 @@ void make_proposals(Workspace& workspace, const Cell& cell, Publication& out, Pr
   const Json& config = workspace.config(cell);
   const Dataset& data = workspace.dataset(cell);
   const auto proposer = workspace.plugin<Proposer>("proposers", config);
-  std::vector<Transformation> proposed =
-      proposer->propose({.facts = data.facts,
-                         .train = data.train,
-                         .directions = directions_of(workspace.input(cell, "comparison")),
-                         .seed = cell.own.at("seed").get<std::uint64_t>(),
-                         .runs = workspace.input_runs(cell),
-                         .screen = workspace.input_count(cell, "split") > 0
-                                       ? data.test.select(workspace.split(cell).screen)
-                                       : Examples{},
-                         .progress = progress});
+  const bool elsewhere = workspace.input_count(cell, "donors") > 0;
+  const Dataset& donors = elsewhere ? workspace.dataset(cell, "donors") : data;
+  std::vector<Transformation> proposed = proposer->propose(
+      {.facts = donors.facts,
+       .train = elsewhere ? donors.test : data.train,
+       .directions = elsewhere ? std::vector<Direction>{}
+                               : directions_of(workspace.input(cell, "comparison")),
+       .seed = cell.own.at("seed").get<std::uint64_t>(),
+       .runs = workspace.input_runs(cell),
+       .screen = workspace.input_count(cell, "split") > 0
+                     ? data.test.select(workspace.split(cell).screen)
+                     : Examples{},
+       .progress = progress});
   for (Transformation& transformation : proposed)
     transformation.proposer = config.at("plugin").get<std::string>();
   write_transformations(out, proposed);

@@ -52,6 +52,7 @@ std::vector<std::string> keys_of(const std::string& kind, const std::string& pro
   const nlohmann::json planned = plan_of(R"(
 experiment: keys
 dataset: digits
+datasets: {other: digits}
 algorithms:
   A: {plugin: sgd, model: linear, epochs: 1}
   B: {plugin: sgd, model: linear, epochs: 2}
@@ -96,6 +97,11 @@ TEST_CASE("to preregister an entry changes what is selected, not what is propose
     CHECK(keys_of("screen_effects", changed) == keys_of("screen_effects", "[patches]"));
     CHECK(keys_of("selection", changed) != keys_of("selection", "[patches]"));
   }
+}
+
+TEST_CASE("proposals that are made of another data set are others, and hang on it") {
+  CHECK(keys_of("proposals", "[{plugin: patches, dataset: other}]") !=
+        keys_of("proposals", "[patches]"));
 }
 
 TEST_CASE("runs that start from one named run have it made once for each role") {
