@@ -29,8 +29,8 @@ struct SubsetsSection {
   static Schema<SubsetsSection> schema() {
     return Schema<SubsetsSection>("subsets")
         .field("keep", &SubsetsSection::keep,
-               "Share of the training set in each run. Of several, run i has number i modulo their "
-               "count.",
+               "Share of the training set in each run. Of a list, runs have one after the other, in "
+               "turn.",
                lone_item(), item_count(1, 16), each_item(more_than(0)), each_item(less_than(1)))
         .field("design", &SubsetsSection::design,
                "`fixed`: every run has the same number of examples; `bernoulli`: each example is "
