@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <boost/random/chi_squared_distribution.hpp>
 #include <cmath>
 #include <optional>
 
@@ -27,9 +28,10 @@ void check_side(const NoisyScores& side, const char* name) {
                     "[queries, queries]",
                     shape_text(side.scores), name, shape_text(side.output_covariance)));
   }
-  if (!(side.noise_scale > 0)) {
+  if (!(side.noise_scale > 0) || side.runs < 2) {
     throw ShapeError(
-        fmt::format("the noise scale of {} must be above 0, got {}", name, side.noise_scale));
+        fmt::format("the noise scale of {} must be above 0 and its runs at least 2, got {} and {}",
+                    name, side.noise_scale, side.runs));
   }
 }
 
@@ -72,6 +74,20 @@ at::Tensor square_root(const at::Tensor& covariance) {
   return vectors * values.clamp_min(0).sqrt();
 }
 
+/// A such that A A' is a draw of the covariance estimated from `freedom` + 1 standard normal vectors,
+/// by Bartlett's decomposition of the Wishart distribution. @return [size, min(size, freedom)]
+at::Tensor wishart_factor(std::int64_t size, std::int64_t freedom, RandomStream& random) {
+  const std::int64_t columns = std::min(size, freedom);
+  at::Tensor out = at::zeros({size, columns}, at::kDouble);
+  auto entries = out.accessor<double, 2>();
+  for (std::int64_t j = 0; j < columns; ++j) {
+    boost::random::chi_squared_distribution<double> square(static_cast<double>(freedom - j));
+    entries[j][j] = std::sqrt(square(random));
+    for (std::int64_t i = j + 1; i < size; ++i) entries[i][j] = random.normal();
+  }
+  return out / std::sqrt(static_cast<double>(freedom));
+}
+
 /// Values, descending, with the unit vectors that belong to them.
 struct Spectrum {
   at::Tensor values;   // [J]
@@ -107,10 +123,16 @@ class NoiseResidual final : public SubsetResidual {
     coefficient_ =
         (product(a_, b_) - (shared.defined() ? examples * total_variance(shared) : 0.0)) / common;
     b_ = b_ * coefficient_;
-    covariance_ = sides.a.output_covariance.to(at::kDouble) * sides.a.noise_scale +
-                  sides.b.output_covariance.to(at::kDouble) *
-                      (coefficient_ * coefficient_ * sides.b.noise_scale);
-    if (shared.defined()) covariance_ = covariance_ - coefficient_ * (shared + shared.t());
+    const at::Tensor of_a = sides.a.output_covariance.to(at::kDouble) * sides.a.noise_scale;
+    const at::Tensor of_b = sides.b.output_covariance.to(at::kDouble) *
+                            (coefficient_ * coefficient_ * sides.b.noise_scale);
+    covariance_ = of_a + of_b;
+    if (shared.defined()) {
+      covariance_ = covariance_ - coefficient_ * (shared + shared.t());
+      sources_ = {{square_root(covariance_), sides.a.runs - 1}};
+    } else {
+      sources_ = {{square_root(of_a), sides.a.runs - 1}, {square_root(of_b), sides.b.runs - 1}};
+    }
     cholesky_ = cholesky_of(covariance_);
   }
 
@@ -124,13 +146,17 @@ class NoiseResidual final : public SubsetResidual {
   }
 
   std::vector<double> null(std::int64_t draws, std::uint64_t seed) const override {
-    const at::Tensor noise_to_rows = whiten(cholesky_, square_root(covariance_)).to(at::kFloat);
+    const at::Tensor root = square_root(covariance_);
     std::vector<double> out;
-    at::Tensor noise = at::empty(a_.sizes(), at::kFloat);
     for (std::int64_t draw = 0; draw < draws; ++draw) {
-      RandomStream random(seed, "whitened-null", static_cast<std::uint64_t>(draw));
+      RandomStream random(seed, "residual-null", static_cast<std::uint64_t>(draw));
+      const at::Tensor drawn_root = drawn_covariance_root(random);
+      const at::Tensor drawn = at::matmul(drawn_root, drawn_root.t());
+      const at::Tensor to_rows =
+          (shrinkage_ ? whiten(cholesky_of(drawn), root) : drawn_root).to(at::kFloat);
+      at::Tensor noise = at::empty({to_rows.size(1), a_.size(1)}, at::kFloat);
       random.fill_normal(noise.data_ptr<float>(), noise.numel(), 1);
-      out.push_back(largest_singular_value(at::matmul(noise_to_rows, noise)));
+      out.push_back(largest_singular_value(at::matmul(to_rows, noise)));
     }
     return out;
   }
@@ -156,6 +182,16 @@ class NoiseResidual final : public SubsetResidual {
     return factor;
   }
 
+  /// X with X X' a covariance estimated from as many runs as S was, if S were the truth.
+  at::Tensor drawn_covariance_root(RandomStream& random) const {
+    std::vector<at::Tensor> parts;
+    for (const NoiseSource& source : sources_) {
+      parts.push_back(
+          at::matmul(source.root, wishart_factor(source.root.size(0), source.freedom, random)));
+    }
+    return at::cat(parts, 1);
+  }
+
   static at::Tensor whiten(const at::Tensor& cholesky, const at::Tensor& rows) {
     return cholesky.defined() ? at::linalg_solve_triangular(cholesky, rows, /*upper=*/false) : rows;
   }
@@ -165,8 +201,15 @@ class NoiseResidual final : public SubsetResidual {
     return leading(values, vectors, count);
   }
 
+  /// Noise of covariance root root', which is an estimate with so many degrees of freedom.
+  struct NoiseSource {
+    at::Tensor root;  // [N, N]
+    std::int64_t freedom;
+  };
+
   std::optional<double> shrinkage_;
   double coefficient_ = 0;
+  std::vector<NoiseSource> sources_;
   at::Tensor a_, b_;       // W_A, c W_B [N, n]
   at::Tensor covariance_;  // S [N, N], not shrunk
   at::Tensor cholesky_;    // of the shrunk one; undefined: rows are not whitened

@@ -21,6 +21,8 @@ struct NoisyScores {
   at::Tensor output_covariance;
   /// 1 / (m keep (1 - keep)): every column of W has noise covariance Sigma times this.
   double noise_scale = 0;
+  /// m, what Sigma is estimated from.
+  std::int64_t runs = 0;
 };
 
 /// The scores of both algorithms.
@@ -50,14 +52,15 @@ class SubsetResidual {
 };
 
 /// Singular vectors of L^-1 R, where L L' = S is the noise covariance of R over queries, shrunk:
-/// S <- .9 S + .1 tr(S)/N I. The null is Gaussian noise of the unshrunk S, so that the effect of
-/// shrinkage is in it; with exact S all its values are below sqrt(n) + sqrt(N).
+/// S <- .9 S + .1 tr(S)/N I. The null is Gaussian noise of covariance S, whitened by a covariance that
+/// is estimated anew from as many runs, shrunk alike: so both the shrinkage and the error of S are in
+/// it. With exact S all values are below sqrt(n) + sqrt(N).
 /// @param shrinkage in [0, 1)
 /// @throws ShapeError; NumericalError when B's scores are noise alone (denominator of c not
 /// positive) or S is singular
 std::unique_ptr<SubsetResidual> whitened_residual(const SubsetSides& sides, double shrinkage = 0.1);
 
-/// Singular vectors of R itself. The null is Gaussian noise of S.
+/// Singular vectors of R itself. The null is Gaussian noise of a covariance that is estimated anew.
 /// @throws as whitened_residual()
 std::unique_ptr<SubsetResidual> plain_residual(const SubsetSides& sides);
 

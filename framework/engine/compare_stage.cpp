@@ -111,11 +111,12 @@ void make_comparison(Workspace& workspace, const Cell& cell, Publication& out, P
   const Comparison comparison(config, *attributor, data.train, queries,
                               cell.own.at("seed").get<std::uint64_t>(), progress);
 
+  const bool paired = config.at("paired").get<bool>();
   const Side a = read_side(workspace, cell, "attribution of", names[0]);
   const Side b = read_side(workspace, cell, "attribution against", names[1]);
-  const Finding of_a = comparison.find(a, b, count, a.name);
+  const Finding of_a = comparison.find(a, b, count, paired, a.name);
   progress.update(0.4, "testing directions");
-  const Finding of_b = comparison.find(b, a, count, b.name);
+  const Finding of_b = comparison.find(b, a, count, paired, b.name);
   progress.update(0.8, "control");
 
   TensorMap tensors, images;
@@ -144,7 +145,8 @@ void make_comparison(Workspace& workspace, const Cell& cell, Publication& out, P
       {"sides", sides}};
   if (workspace.input_count(cell, "attribution control") > 0) {
     const Side control = read_side(workspace, cell, "attribution control", names[0] + "'");
-    const DifferenceTest null_test = comparison.find(a, control, 1, "control").test;
+    const DifferenceTest null_test =
+        comparison.find(a, control, 1, /*paired=*/false, "control").test;
     result["control"] = {{"p_value", null_test.p_values.front()},
                          {"statistic", null_test.statistic},
                          {"null", null_test.null}};

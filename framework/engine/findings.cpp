@@ -120,7 +120,8 @@ Side read_side(Workspace& workspace, const Cell& cell, const std::string& input,
             std::make_shared<StoredRuns>(workspace, attribution), std::nullopt};
   if (tensors.contains("raw")) {
     side.noisy = NoisyScores{tensors.at("raw"), tensors.at("output_covariance"),
-                             artifact.json("attribution.json").at("noise_scale").get<double>()};
+                             artifact.json("attribution.json").at("noise_scale").get<double>(),
+                             side.runs->size()};
   }
   return side;
 }
@@ -134,16 +135,16 @@ Comparison::Comparison(const Json& config, const Attributor& attributor, const E
       seed_(seed),
       progress_(progress) {}
 
-Finding Comparison::find(const Side& of, const Side& against, std::int64_t count,
+Finding Comparison::find(const Side& of, const Side& against, std::int64_t count, bool paired,
                          const std::string& role) const {
   const bool unit_rows =
       FieldTraits<ResidualKind>::read(config_.at("residual")) == ResidualKind::normalised;
-  return unit_rows ? find_in_unit_rows(of, against, count, role)
-                   : find_in_subset_residual(of, against, count, role);
+  return unit_rows ? find_in_unit_rows(of, against, count, paired, role)
+                   : find_in_subset_residual(of, against, count, paired, role);
 }
 
 Finding Comparison::find_in_unit_rows(const Side& of, const Side& against, std::int64_t count,
-                                      const std::string& role) const {
+                                      bool paired, const std::string& role) const {
   const UnitRows rows = unit_rows(of.scores, against.scores);
   const Basis basis = basis_of(config_, train_.size());
   Finding out;
@@ -153,24 +154,24 @@ Finding Comparison::find_in_unit_rows(const Side& of, const Side& against, std::
   out.kept = rows.kept;
   const std::uint64_t seed = derive_seed(seed_, role);
   if (of.noisy) {
-    const auto whitened = whitened_residual(subset_sides(of, against));
+    const auto whitened = whitened_residual(subset_sides(of, against, paired));
     out.test =
         ranked_in(*whitened, whitened->directions(out.directions.examples.size(0)).singular_values,
                   number("permutations"), seed, "whitened residual against simulated noise");
   } else {
-    out.test = permute_runs(of, against, out.directions.principal, seed);
+    out.test = permute_runs(of, against, out.directions.principal, paired, seed);
   }
   return out;
 }
 
 Finding Comparison::find_in_subset_residual(const Side& of, const Side& against, std::int64_t count,
-                                            const std::string& role) const {
+                                            bool paired, const std::string& role) const {
   const auto kind = FieldTraits<ResidualKind>::read(config_.at("residual"));
   std::unique_ptr<SubsetResidual> residual;
   if (kind == ResidualKind::cross_fit) {
     residual = cross_fit_residual(scores_of_halves(of), scores_of_halves(against));
   } else {
-    const SubsetSides sides = subset_sides(of, against);
+    const SubsetSides sides = subset_sides(of, against, paired);
     residual = kind == ResidualKind::plain ? plain_residual(sides) : whitened_residual(sides);
   }
   const auto directions_of = [&](const at::Tensor& queries) {
@@ -191,8 +192,8 @@ Finding Comparison::find_in_subset_residual(const Side& of, const Side& against,
 }
 
 DifferenceTest Comparison::permute_runs(const Side& of, const Side& against,
-                                        const at::Tensor& directions, std::uint64_t seed) const {
-  const bool paired = config_.at("paired").get<bool>();
+                                        const at::Tensor& directions, bool paired,
+                                        std::uint64_t seed) const {
   const PermutationOptions options{
       .permutations = number("permutations"), .seed = seed, .paired = paired};
   std::vector<TensorMap> runs;
@@ -220,10 +221,9 @@ DifferenceTest Comparison::permute_runs(const Side& of, const Side& against,
           paired ? "exchange of the runs of each pair" : "permutation of training runs"};
 }
 
-SubsetSides Comparison::subset_sides(const Side& of, const Side& against) const {
+SubsetSides Comparison::subset_sides(const Side& of, const Side& against, bool paired) const {
   SubsetSides out{*of.noisy, *against.noisy, {}};
-  if (config_.at("paired").get<bool>())
-    out.cross_covariance = cross_covariance(*of.runs, *against.runs);
+  if (paired) out.cross_covariance = cross_covariance(*of.runs, *against.runs);
   return out;
 }
 

@@ -50,18 +50,20 @@ class Comparison {
              const Examples& queries, std::uint64_t seed, Progress& progress);
 
   /// What `of` uses that `against` does not.
-  /// @param count directions, or as many as there are; @param role names the draws
-  Finding find(const Side& of, const Side& against, std::int64_t count,
+  /// @param count  directions, or as many as there are
+  /// @param paired runs of the same number share their seed
+  /// @param role   names the draws
+  Finding find(const Side& of, const Side& against, std::int64_t count, bool paired,
                const std::string& role) const;
 
  private:
-  Finding find_in_unit_rows(const Side& of, const Side& against, std::int64_t count,
+  Finding find_in_unit_rows(const Side& of, const Side& against, std::int64_t count, bool paired,
                             const std::string& role) const;
   Finding find_in_subset_residual(const Side& of, const Side& against, std::int64_t count,
-                                  const std::string& role) const;
+                                  bool paired, const std::string& role) const;
   DifferenceTest permute_runs(const Side& of, const Side& against, const at::Tensor& directions,
-                              std::uint64_t seed) const;
-  SubsetSides subset_sides(const Side& of, const Side& against) const;
+                              bool paired, std::uint64_t seed) const;
+  SubsetSides subset_sides(const Side& of, const Side& against, bool paired) const;
   ScoresOfHalves scores_of_halves(const Side& side) const;
   std::int64_t number(const char* key) const { return config_.at(key).get<std::int64_t>(); }
 
