@@ -104,6 +104,39 @@ TEST_CASE("proposals that are made of another data set are others, and hang on i
         keys_of("proposals", "[patches]"));
 }
 
+TEST_CASE(
+    "paired runs of one number have one seed under all algorithms, those of a control another") {
+  const auto seeds = [](const char* paired) {
+    const nlohmann::json planned = plan_of(fmt::format(R"(
+experiment: pairs
+dataset: digits
+algorithms:
+  A: {{plugin: sgd, model: linear, epochs: 1}}
+  B: {{plugin: sgd, model: linear, epochs: 2}}
+attribute: {{plugin: trak, runs: 2}}
+compare: {{paired: {}}}
+propose: [patches]
+verify: {{runs: 3}}
+)",
+                                                       paired));
+    std::map<std::string, std::uint64_t> out;
+    for (const auto& cell : planned.at("cells")) {
+      if (cell.at("kind") == "run")
+        out[cell.at("label")] = cell.at("own").at("seed").get<std::uint64_t>();
+    }
+    return out;
+  };
+  const std::map<std::string, std::uint64_t> paired = seeds("true"), apart = seeds("false");
+  for (const char* run : {"attribute run 0", "attribute run 1", "screen run 4", "verify run 2"}) {
+    CAPTURE(run);
+    const std::string a = fmt::format("algorithm A, {}", run),
+                      b = fmt::format("algorithm B, {}", run);
+    CHECK(paired.at(a) == paired.at(b));
+    CHECK(apart.at(a) != apart.at(b));
+  }
+  CHECK(paired.at("algorithm A, attribute run 0") != paired.at("algorithm A, attribute run 2"));
+}
+
 TEST_CASE("runs that start from one named run have it made once for each role") {
   const auto pretraining_runs = [](const char* run) {
     const nlohmann::json planned = plan_of(fmt::format(R"(
