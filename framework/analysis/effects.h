@@ -126,10 +126,10 @@ struct Verification {
 Verification verify(std::span<const VerifyEntry> entries, const VerifyOptions& options = {});
 
 /// The claim to tell first: one that "relies, does not" before any "more", since it names a
-/// difference in kind; of these, one about a part of the images (less than half of the pixels) before
-/// one about all of them, which mixes features. Of those with at least half the largest bound, the one
-/// whose other side moves least: what else a transformation carries, both sides see. Ties go to the
-/// larger bound.
+/// difference in kind; of these, one about a part of the images (less than half of the pixels)
+/// before one about all of them, which mixes features. Of those with at least half the largest
+/// bound, the one whose other side moves least: what else a transformation carries, both sides see.
+/// Ties go to the larger bound.
 /// @return index of the effect; nothing when there are none
 std::optional<std::size_t> leading_claim(const Verification& verification);
 

@@ -74,8 +74,9 @@ at::Tensor square_root(const at::Tensor& covariance) {
   return vectors * values.clamp_min(0).sqrt();
 }
 
-/// A such that A A' is a draw of the covariance estimated from `freedom` + 1 standard normal vectors,
-/// by Bartlett's decomposition of the Wishart distribution. @return [size, min(size, freedom)]
+/// A such that A A' is a draw of the covariance estimated from `freedom` + 1 standard normal
+/// vectors, by Bartlett's decomposition of the Wishart distribution.
+/// @return [size, min(size, freedom)]
 at::Tensor wishart_factor(std::int64_t size, std::int64_t freedom, RandomStream& random) {
   const std::int64_t columns = std::min(size, freedom);
   at::Tensor out = at::zeros({size, columns}, at::kDouble);

@@ -28,8 +28,8 @@ struct NoisyScores {
 /// The scores of both algorithms.
 struct SubsetSides {
   NoisyScores a, b;
-  /// [N, N], of A's measurements with B's, when runs of the same number share their subset and seed:
-  /// what noise the sides have in common drops out. Undefined: the runs are independent.
+  /// [N, N], of A's measurements with B's, when runs of the same number share their subset and
+  /// seed: what noise the sides have in common drops out. Undefined: the runs are independent.
   at::Tensor cross_covariance;
 
   SubsetSides swapped() const;
@@ -46,15 +46,16 @@ class SubsetResidual {
   virtual DirectionSet directions(std::int64_t count) const = 0;
   /// First singular value when there is no difference, for rank_p_value().
   virtual std::vector<double> null(std::int64_t draws, std::uint64_t seed) const = 0;
-  /// Directions when only these queries are there, [at most count, n]. @param queries [any] int64, of
-  /// 0 .. N - 1, may repeat
+  /// Directions when only these queries are there.
+  /// @param queries [any] int64, of 0 .. N - 1, may repeat
+  /// @return [at most count, n]
   virtual at::Tensor directions_of(const at::Tensor& queries, std::int64_t count) const = 0;
 };
 
 /// Singular vectors of L^-1 R, where L L' = S is the noise covariance of R over queries, shrunk:
-/// S <- .9 S + .1 tr(S)/N I. The null is Gaussian noise of covariance S, whitened by a covariance that
-/// is estimated anew from as many runs, shrunk alike: so both the shrinkage and the error of S are in
-/// it. With exact S all values are below sqrt(n) + sqrt(N).
+/// S <- .9 S + .1 tr(S)/N I. The null is Gaussian noise of covariance S, whitened by a covariance
+/// that is estimated anew from as many runs, shrunk alike: so both the shrinkage and the error of S
+/// are in it. With exact S all values are below sqrt(n) + sqrt(N).
 /// @param shrinkage in [0, 1)
 /// @throws ShapeError; NumericalError when B's scores are noise alone (denominator of c not
 /// positive) or S is singular
@@ -71,8 +72,9 @@ struct ScoresOfHalves {
 
 /// Eigenvectors of (R1'R2 + R2'R1)/2 with R_h = W_Ah - c W_Bh and c = (W_A1 . W_B2 + W_A2 . W_B1) /
 /// (2 W_B1 . W_B2): noise of the halves is independent and has mean zero. Singular values are roots
-/// of the positive eigenvalues. The null gives the columns of R2 random signs: exact when the noise of
-/// a training example is symmetric and independent of that of others; a difference makes it larger.
+/// of the positive eigenvalues. The null gives the columns of R2 random signs: exact when the noise
+/// of a training example is symmetric and independent of that of others; a difference makes it
+/// larger.
 /// @throws ShapeError; NumericalError when B's halves have nothing in common
 std::unique_ptr<SubsetResidual> cross_fit_residual(const ScoresOfHalves& a,
                                                    const ScoresOfHalves& b);
