@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <set>
 
 #include "engine/artifacts.h"
@@ -78,6 +79,9 @@ const Dataset& Workspace::dataset(const Cell& reader, const std::string& input_n
     const Artifact artifact = open(cell);
     const TensorMap tensors = map_tensors(artifact, "data.safetensors");
     const DataFacts facts = data_facts_from_json(artifact.json("facts.json"));
+    const auto file = std::find_if(artifact.files().begin(), artifact.files().end(),
+                                   [](const auto& of) { return of.name == "data.safetensors"; });
+    contents_.emplace(cell.key, Key::parse(file->sha256));
     kept = std::make_unique<Dataset>(
         Dataset{facts, examples_of(tensors, "train", facts), examples_of(tensors, "test", facts)});
   }
@@ -164,8 +168,8 @@ std::vector<Checkpoint> Workspace::checkpoints(const Cell& run) const {
 
 at::Tensor Workspace::subset(const Cell& run) {
   if (!run.own.contains("subset")) return {};
-  return draw_subset(input_cell(run, "dataset").key, run.own.at("subset"),
-                     dataset(run).train.size());
+  const std::int64_t examples = dataset(run).train.size();
+  return draw_subset(contents_.at(input_cell(run, "dataset").key), run.own.at("subset"), examples);
 }
 
 std::unique_ptr<Plugin> Workspace::create(const std::string& kind,

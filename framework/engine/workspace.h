@@ -76,13 +76,15 @@ class Workspace final : public PluginFactory, public Resources {
   const Store& store_;
   PluginRegistry& plugins_;
   std::map<Key, std::unique_ptr<Dataset>> datasets_;
+  /// Digest of the content of each, which other builds of the program share.
+  std::map<Key, Key> contents_;
   std::map<Key, Split> splits_;
   std::map<std::string, Predictor> predictors_;
 };
 
 /// The kept rows of a training set: a pure function of (data, role, design, keep, index), the same
 /// for all algorithms.
-/// @param data  the data set's key
+/// @param data  digest of the data set's content
 /// @param spec  {keep, design, index, role}
 at::Tensor draw_subset(const Key& data, const Json& spec, std::int64_t examples);
 
