@@ -288,10 +288,6 @@ class CrossFitResidual final : public SubsetResidual {
 
 SubsetResidual::~SubsetResidual() = default;
 
-SubsetSides SubsetSides::swapped() const {
-  return {b, a, cross_covariance.defined() ? cross_covariance.t() : at::Tensor()};
-}
-
 std::unique_ptr<SubsetResidual> whitened_residual(const SubsetSides& sides, double shrinkage) {
   if (!(shrinkage >= 0 && shrinkage < 1)) {
     throw ShapeError(fmt::format("the shrinkage must be in [0, 1), got {}", shrinkage));

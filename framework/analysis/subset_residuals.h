@@ -31,8 +31,6 @@ struct SubsetSides {
   /// [N, N], of A's measurements with B's, when runs of the same number share their subset and
   /// seed: what noise the sides have in common drops out. Undefined: the runs are independent.
   at::Tensor cross_covariance;
-
-  SubsetSides swapped() const;
 };
 
 /// R = W_A - c W_B with c = (W_A . W_B - n tr(Sigma_AB) scale) / (W_B . W_B - n tr(Sigma_B) scale):

@@ -112,8 +112,8 @@ void make_comparison(Workspace& workspace, const Cell& cell, Publication& out, P
                               cell.own.at("seed").get<std::uint64_t>(), progress);
 
   const bool paired = config.at("paired").get<bool>();
-  const Side a = read_side(workspace, cell, "attribution of", names[0]);
-  const Side b = read_side(workspace, cell, "attribution against", names[1]);
+  const Side a = comparison.read_side(workspace, cell, "attribution of", names[0]);
+  const Side b = comparison.read_side(workspace, cell, "attribution against", names[1]);
   const Finding of_a = comparison.find(a, b, count, paired, a.name);
   progress.update(0.4, "testing directions");
   const Finding of_b = comparison.find(b, a, count, paired, b.name);
@@ -144,7 +144,8 @@ void make_comparison(Workspace& workspace, const Cell& cell, Publication& out, P
         {"upper", quantiles[2].item<double>()}}},
       {"sides", sides}};
   if (workspace.input_count(cell, "attribution control") > 0) {
-    const Side control = read_side(workspace, cell, "attribution control", names[0] + "'");
+    const Side control =
+        comparison.read_side(workspace, cell, "attribution control", names[0] + "'");
     const DifferenceTest null_test =
         comparison.find(a, control, 1, /*paired=*/false, "control").test;
     result["control"] = {{"p_value", null_test.p_values.front()},

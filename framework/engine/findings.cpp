@@ -14,7 +14,6 @@
 #include "engine/stored_runs.h"
 #include "modeldiff/core/error.h"
 #include "modeldiff/core/random.h"
-#include "planning/sections.h"
 
 namespace modeldiff {
 namespace {
@@ -112,20 +111,6 @@ DifferenceTest ranked_in(const SubsetResidual& residual, const at::Tensor& value
 
 }  // namespace
 
-Side read_side(Workspace& workspace, const Cell& cell, const std::string& input, std::string name) {
-  const Cell& attribution = workspace.input_cell(cell, input);
-  const Artifact artifact = workspace.open(attribution);
-  const TensorMap tensors = map_tensors(artifact, "scores.safetensors");
-  Side side{std::move(name), require_tensor(tensors, "scores", artifact),
-            std::make_shared<StoredRuns>(workspace, attribution), std::nullopt};
-  if (tensors.contains("raw")) {
-    side.noisy = NoisyScores{tensors.at("raw"), tensors.at("output_covariance"),
-                             artifact.json("attribution.json").at("noise_scale").get<double>(),
-                             side.runs->size()};
-  }
-  return side;
-}
-
 Comparison::Comparison(const Json& config, const Attributor& attributor, const Examples& train,
                        const Examples& queries, std::uint64_t seed, Progress& progress)
     : config_(config),
@@ -135,12 +120,30 @@ Comparison::Comparison(const Json& config, const Attributor& attributor, const E
       seed_(seed),
       progress_(progress) {}
 
+Side Comparison::read_side(Workspace& workspace, const Cell& cell, const std::string& input,
+                           std::string name) const {
+  const Cell& attribution = workspace.input_cell(cell, input);
+  const Artifact artifact = workspace.open(attribution);
+  const TensorMap tensors = map_tensors(artifact, "scores.safetensors");
+  Side side{std::move(name),
+            require_tensor(tensors, "scores", artifact),
+            std::make_shared<StoredRuns>(workspace, attribution),
+            std::nullopt,
+            {}};
+  if (tensors.contains("raw")) {
+    side.noisy = NoisyScores{tensors.at("raw"), tensors.at("output_covariance"),
+                             artifact.json("attribution.json").at("noise_scale").get<double>(),
+                             side.runs->size()};
+  }
+  if (residual_kind() == ResidualKind::cross_fit) side.halves = scores_of_halves(*side.runs);
+  return side;
+}
+
 Finding Comparison::find(const Side& of, const Side& against, std::int64_t count, bool paired,
                          const std::string& role) const {
-  const bool unit_rows =
-      FieldTraits<ResidualKind>::read(config_.at("residual")) == ResidualKind::normalised;
-  return unit_rows ? find_in_unit_rows(of, against, count, paired, role)
-                   : find_in_subset_residual(of, against, count, paired, role);
+  return residual_kind() == ResidualKind::normalised
+             ? find_in_unit_rows(of, against, count, paired, role)
+             : find_in_subset_residual(of, against, count, paired, role);
 }
 
 Finding Comparison::find_in_unit_rows(const Side& of, const Side& against, std::int64_t count,
@@ -166,10 +169,10 @@ Finding Comparison::find_in_unit_rows(const Side& of, const Side& against, std::
 
 Finding Comparison::find_in_subset_residual(const Side& of, const Side& against, std::int64_t count,
                                             bool paired, const std::string& role) const {
-  const auto kind = FieldTraits<ResidualKind>::read(config_.at("residual"));
+  const ResidualKind kind = residual_kind();
   std::unique_ptr<SubsetResidual> residual;
   if (kind == ResidualKind::cross_fit) {
-    residual = cross_fit_residual(scores_of_halves(of), scores_of_halves(against));
+    residual = cross_fit_residual(of.halves, against.halves);
   } else {
     const SubsetSides sides = subset_sides(of, against, paired);
     residual = kind == ResidualKind::plain ? plain_residual(sides) : whitened_residual(sides);
@@ -227,12 +230,16 @@ SubsetSides Comparison::subset_sides(const Side& of, const Side& against, bool p
   return out;
 }
 
-ScoresOfHalves Comparison::scores_of_halves(const Side& side) const {
-  const std::int64_t runs = side.runs->size(), first = runs / 2;
+ScoresOfHalves Comparison::scores_of_halves(const ScoredRuns& runs) const {
+  const std::int64_t first = runs.size() / 2;
   const auto raw = [&](const RunRange& half) {
     return attributor_.combine({half, train_, queries_, 1, progress_}).raw.to(at::kDouble);
   };
-  return {raw({*side.runs, 0, first}), raw({*side.runs, first, runs - first})};
+  return {raw({runs, 0, first}), raw({runs, first, runs.size() - first})};
+}
+
+ResidualKind Comparison::residual_kind() const {
+  return FieldTraits<ResidualKind>::read(config_.at("residual"));
 }
 
 }  // namespace modeldiff

@@ -9,6 +9,7 @@
 #include "analysis/subset_residuals.h"
 #include "engine/stages.h"
 #include "modeldiff/attributor.h"
+#include "planning/sections.h"
 
 /// What one algorithm's use of the training examples has that another's has not, and whether that
 /// is a difference at all.
@@ -20,10 +21,8 @@ struct Side {
   at::Tensor scores;                 // [N, n]
   std::shared_ptr<ScoredRuns> runs;  // what combine() takes
   std::optional<NoisyScores> noisy;  // when the runs are subsets
+  ScoresOfHalves halves;             // of a cross-fit
 };
-
-/// @param input name of the attribution in the cell's inputs
-Side read_side(Workspace& workspace, const Cell& cell, const std::string& input, std::string name);
 
 /// Is there a difference at all? One p-value for each direction.
 struct DifferenceTest {
@@ -49,6 +48,10 @@ class Comparison {
   Comparison(const Json& config, const Attributor& attributor, const Examples& train,
              const Examples& queries, std::uint64_t seed, Progress& progress);
 
+  /// @param input name of the attribution in the cell's inputs
+  Side read_side(Workspace& workspace, const Cell& cell, const std::string& input,
+                 std::string name) const;
+
   /// What `of` uses that `against` does not.
   /// @param count  directions, or as many as there are
   /// @param paired runs of the same number share their seed
@@ -64,7 +67,8 @@ class Comparison {
   DifferenceTest permute_runs(const Side& of, const Side& against, const at::Tensor& directions,
                               bool paired, std::uint64_t seed) const;
   SubsetSides subset_sides(const Side& of, const Side& against, bool paired) const;
-  ScoresOfHalves scores_of_halves(const Side& side) const;
+  ScoresOfHalves scores_of_halves(const ScoredRuns& runs) const;
+  ResidualKind residual_kind() const;
   std::int64_t number(const char* key) const { return config_.at(key).get<std::int64_t>(); }
 
   const Json& config_;
