@@ -62,7 +62,7 @@ class RowBytes {
 class Draw {
  public:
   Draw(const Examples& test, std::uint64_t seed)
-      : test_(test), left_(RandomStream(seed).permutation(test.size())) {
+      : test_(test), random_(seed), left_(random_.permutation(test.size())) {
     std::unordered_set<std::string> seen;
     const RowBytes bytes(test.inputs);
     const std::size_t before = left_.size();
@@ -74,15 +74,19 @@ class Draw {
   std::int64_t duplicates() const { return duplicates_; }
   std::int64_t left() const { return static_cast<std::int64_t>(left_.size()); }
 
-  /// The first `count` rows that fit, removed from those that are left.
+  /// The first `count` rows, removed from those that are left.
+  std::vector<std::int64_t> take(std::int64_t count) {
+    return take_first(count, [](std::int64_t) { return true; });
+  }
+
+  /// The first `count` rows that fit, removed from those that are left. The rows that were passed
+  /// over stand at the front then, so those that are left get a new order.
   template <typename Fits>
-  std::vector<std::int64_t> take(std::int64_t count, Fits&& fits) {
-    std::vector<std::int64_t> taken;
-    std::erase_if(left_, [&](std::int64_t row) {
-      if (static_cast<std::int64_t>(taken.size()) >= count || !fits(row)) return false;
-      taken.push_back(row);
-      return true;
-    });
+  std::vector<std::int64_t> take_where(std::int64_t count, Fits&& fits) {
+    std::vector<std::int64_t> taken = take_first(count, fits);
+    std::vector<std::int64_t> order = random_.permutation(left());
+    for (std::int64_t& place : order) place = left_[static_cast<std::size_t>(place)];
+    left_ = std::move(order);
     return taken;
   }
 
@@ -92,7 +96,19 @@ class Draw {
   std::int64_t label(std::int64_t row) const { return test_.targets[row].item<std::int64_t>(); }
 
  private:
+  template <typename Fits>
+  std::vector<std::int64_t> take_first(std::int64_t count, Fits&& fits) {
+    std::vector<std::int64_t> taken;
+    std::erase_if(left_, [&](std::int64_t row) {
+      if (static_cast<std::int64_t>(taken.size()) >= count || !fits(row)) return false;
+      taken.push_back(row);
+      return true;
+    });
+    return taken;
+  }
+
   const Examples& test_;
+  RandomStream random_;
   std::vector<std::int64_t> left_;
   std::int64_t duplicates_ = 0;
 };
@@ -108,7 +124,7 @@ std::vector<std::int64_t> draw_queries(Draw& draw, const DataFacts& facts, const
     rows.insert(rows.end(), more.begin(), more.end());
   };
   const bool chosen = planted >= 0;
-  if (chosen) append(draw.take(planted, [&](std::int64_t row) { return draw.planted(row); }));
+  if (chosen) append(draw.take_where(planted, [&](std::int64_t row) { return draw.planted(row); }));
   const std::int64_t marked = static_cast<std::int64_t>(rows.size());
   if (marked < planted) {
     throw ConfigError("planted", fmt::format("asks for {} queries with the mark, the test set has "
@@ -122,11 +138,11 @@ std::vector<std::int64_t> draw_queries(Draw& draw, const DataFacts& facts, const
     for (std::int64_t c = 0; c < facts.outputs; ++c) {
       const std::int64_t share =
           (count - marked) / facts.outputs + (c < (count - marked) % facts.outputs ? 1 : 0);
-      append(
-          draw.take(share, [&](std::int64_t row) { return draw.label(row) == c && plain(row); }));
+      append(draw.take_where(share,
+                             [&](std::int64_t row) { return draw.label(row) == c && plain(row); }));
     }
   } else {
-    append(draw.take(count - marked, plain));
+    append(chosen ? draw.take_where(count - marked, plain) : draw.take(count));
   }
   if (static_cast<std::int64_t>(rows.size()) < count) {
     throw ConfigError(
@@ -303,7 +319,6 @@ void make_split(Workspace& workspace, const Cell& cell, Publication& out, Progre
   Draw draw(data.test, cell.own.at("seed").get<std::uint64_t>());
   std::vector<std::int64_t> queries;
   at_path("queries", [&] { queries = draw_queries(draw, data.facts, config.at("queries")); });
-  const auto any = [](std::int64_t) { return true; };
   const auto take = [&](const Json& wanted, const char* section) {
     const std::int64_t count = wanted.is_null() ? draw.left() : wanted.get<std::int64_t>();
     if (count > draw.left() || (wanted.is_null() && count == 0)) {
@@ -313,7 +328,7 @@ void make_split(Workspace& workspace, const Cell& cell, Publication& out, Progre
               "{} asks for {} test examples, and only {} are left after the parts before it",
               section, wanted.is_null() ? "the remaining" : std::to_string(count), draw.left()));
     }
-    std::vector<std::int64_t> rows = draw.take(count, any);
+    std::vector<std::int64_t> rows = draw.take(count);
     std::sort(rows.begin(), rows.end());
     return rows;
   };
