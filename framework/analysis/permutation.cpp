@@ -339,6 +339,25 @@ PermutationTest permutation_test(std::span<const at::Tensor> a, std::span<const 
   return concluded(values, tests, options.permutations);
 }
 
+PermutationTest distance_test(const at::Tensor& gram, int runs_a,
+                              const PermutationOptions& options) {
+  if (gram.dim() != 2 || gram.size(0) != gram.size(1)) {
+    throw ShapeError(
+        fmt::format("inner products of runs are [runs, runs], got {}", shape_text(gram)));
+  }
+  const int runs = static_cast<int>(gram.size(0));
+  const Labellings labellings(runs_a, runs - runs_a, options);
+  std::vector<double> values;
+  for (std::int64_t index = 0; index <= options.permutations; ++index) {
+    const Labelling labelling = labellings[index];
+    at::Tensor signs = at::full({runs}, -1.0 / (runs - runs_a), at::kDouble);
+    for (const int run : labelling.a) signs[run] = 1.0 / runs_a;
+    const double square = signs.dot(at::mv(gram, signs)).item<double>();
+    values.push_back(std::sqrt(std::max(square, 0.0)));
+  }
+  return concluded(values, 1, options.permutations);
+}
+
 double rank_p_value(double statistic, std::span<const double> null) {
   const double reached = statistic * (1 - kRounding);
   const auto as_large =

@@ -54,6 +54,12 @@ PermutationTest permutation_test(const CombineRuns& combine, int runs_a, int run
 PermutationTest permutation_test(std::span<const at::Tensor> a, std::span<const at::Tensor> b,
                                  const at::Tensor& directions, const PermutationOptions& options);
 
+/// The same for the distance |mean over A's runs - mean over B's|, of anything of which only the
+/// inner products are known.
+/// @param gram [runs, runs] float64, those of A first
+/// @throws ShapeError as above, and for a matrix that is not square
+PermutationTest distance_test(const at::Tensor& gram, int runs_a, const PermutationOptions& options);
+
 /// (1 + #{null >= statistic}) / (count + 1); equal up to a relative 1e-5 counts as reached, for
 /// rounding.
 double rank_p_value(double statistic, std::span<const double> null);

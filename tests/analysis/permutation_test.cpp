@@ -64,6 +64,26 @@ TEST_CASE("p-values of exchangeable runs are uniform") {
   CHECK(uniform_test(p_values) > kLevel);
 }
 
+TEST_CASE("the distance between means has uniform p-values, and the smallest where means differ") {
+  constexpr int kRuns = 6;
+  const auto tested = [&](std::uint64_t seed, double shift) {
+    at::Tensor points = normal(seed, {2 * kRuns, 30});
+    points.narrow(0, 0, kRuns) += shift;
+    const PermutationTest test =
+        distance_test(at::matmul(points, points.t()), kRuns, {.permutations = 99, .seed = seed});
+    const at::Tensor apart =
+        points.narrow(0, 0, kRuns).mean(0) - points.narrow(0, kRuns, kRuns).mean(0);
+    CHECK(test.statistics[0] == doctest::Approx(apart.norm().item<double>()));
+    return test.p_values[0];
+  };
+  std::vector<double> p_values;
+  for (std::uint64_t seed = 1; seed <= 200; ++seed) p_values.push_back(tested(seed, 0));
+  CHECK(uniform_test(p_values) > 0.01);
+  CHECK(tested(1, 1) <= 0.02);
+  CHECK_THROWS_AS(distance_test(at::zeros({4, 3}), 2, {}), ShapeError);
+  CHECK_THROWS_AS(distance_test(at::zeros({4, 4}), 3, {}), ShapeError);
+}
+
 TEST_CASE("a planted direction gets the smallest p-value there is") {
   const at::Tensor common = normal(1, {30, 100});
   const at::Tensor planted = 3 * at::outer(normal(2, {30}), orthonormal_rows(3, 1, 100)[0]);

@@ -3,44 +3,10 @@
 
 #include <doctest/doctest.h>
 
-#include <nlohmann/json.hpp>
-
-#include "run_program.h"
+#include "finished_quickstart.h"
 
 namespace modeldiff::test {
 namespace {
-
-namespace fs = std::filesystem;
-using Json = nlohmann::json;
-
-const fs::path kQuickstart = MODELDIFF_QUICKSTART_FOLDER;
-const std::string kFile = std::string(MODELDIFF_SOURCE_DIR) + "/experiments/quickstart.yaml";
-
-/// The finished quickstart in a folder of its own.
-class StoreCopy {
- public:
-  StoreCopy() {
-    fs::copy(kQuickstart / ".modeldiff", scratch_.path() / ".modeldiff",
-             fs::copy_options::recursive);
-  }
-
-  const fs::path& folder() const { return scratch_.path(); }
-  ProgramRun run(const std::vector<std::string>& arguments) const {
-    return run_program(arguments, folder());
-  }
-  fs::path object(const std::string& key) const {
-    return folder() / ".modeldiff/objects" / key.substr(0, 2) / key;
-  }
-  std::string key_of(const std::string& kind) const {
-    return Json::parse(run({"store", "ls", "--kind", kind, "--json"}).out)
-        .at("artifacts")
-        .at(0)
-        .at("key");
-  }
-
- private:
-  ScratchFolder scratch_;
-};
 
 ProgramRun read(const std::vector<std::string>& arguments) {
   return run_program(arguments, kQuickstart);

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "analysis/json.h"
+#include "analysis/permutation.h"
 #include "analysis/residuals.h"
 #include "analysis/scorecard.h"
 #include "analysis/statistics.h"
@@ -20,6 +21,8 @@ namespace modeldiff {
 namespace {
 
 constexpr std::int64_t kBatch = 1000;
+/// Columns of similarities that all runs have in memory at a time.
+constexpr std::int64_t kReferences = 64;
 
 /// The input of the last linear layer, [n, features] float32.
 at::Tensor features_of(const Predictor& predictor, const Weights& weights, const Examples& data) {
@@ -52,11 +55,12 @@ class Rivals final : public Evaluation {
                against = side.at("against").get<std::string>();
     EvaluationResult out;
     out.values["accuracy"] = compare_accuracy(request, of, against);
+    const FeatureDifference features = difference_of_features(request, of, against);
     const UnitRows rows = unit_rows(request.scores.at(of), request.scores.at(against));
     const std::vector<std::pair<std::string, at::Tensor>> rankings{
         {"residual", request.compare_tensors.at(of + ".examples")[0]},
         {"difference", rivals::direction_of_difference(rows)},
-        {"features", distances_of_features(request, of, against)}};
+        {"features", features.distances}};
     Json table = Json::array();
     for (const auto& [name, weights] : rankings) {
       const Json score = judge(request, weights);
@@ -64,12 +68,13 @@ class Rivals final : public Evaluation {
           {name, score.at("precision"), score.at("auroc"), score.at("auroc_within_class")});
       out.values[name] = score;
     }
+    out.values["features"]["p_value"] = features.p_value;
     const Json& accuracy = out.values.at("accuracy");
     out.summary = fmt::format(
         "Planted examples at the end of a ranking: {:.0f} % by the residual, {:.0f} % by the plain "
-        "difference, {:.0f} % by distances of features; accuracy on the mark {}.",
+        "difference, {:.0f} % by distances of features (p = {:.2g}); accuracy on the mark {}.",
         percent(out.values, "residual"), percent(out.values, "difference"),
-        percent(out.values, "features"),
+        percent(out.values, "features"), features.p_value,
         accuracy.is_null() ? "is not known"
                            : fmt::format("has p = {:.2g}", accuracy.at("p_value").get<double>()));
     out.exhibits.push_back(
@@ -129,25 +134,54 @@ class Rivals final : public Evaluation {
     return out;
   }
 
-  /// For each training example, how far its similarities to the references, means over runs, are
-  /// from each other. [n] float32
-  at::Tensor distances_of_features(const EvaluationRequest& request, const std::string& of,
-                                   const std::string& against) const {
+  struct FeatureDifference {
+    at::Tensor distances;  // [n] float64, of each training example
+    double p_value = 1;    // of all together, runs dealt anew
+  };
+
+  /// How far the similarities of training examples to the references, means over runs, are from
+  /// each other.
+  FeatureDifference difference_of_features(const EvaluationRequest& request, const std::string& of,
+                                           const std::string& against) const {
     const std::int64_t n = request.train.size();
+    const RunSet &a = request.runs.at(of), &b = request.runs.at(against);
+    const auto runs_a = static_cast<std::int64_t>(a.keys.size()),
+               runs = runs_a + static_cast<std::int64_t>(b.keys.size());
+    std::vector<at::Tensor> features;
+    for (const RunSet* side : {&a, &b}) {
+      for (std::size_t run = 0; run < side->keys.size(); ++run) {
+        request.progress.check_stop();
+        features.push_back(features_of(side->predictor, side->weights(run), request.train));
+      }
+    }
     RandomStream random(request.seed, "rivals");
     const at::Tensor references =
         at::tensor(random.choose(n, std::min(params_.references, n)), at::kLong);
-    const auto mean_similarity = [&](const std::string& name) {
-      const RunSet& runs = request.runs.at(name);
-      at::Tensor sum = at::zeros({n, references.size(0)});
-      for (std::size_t run = 0; run < runs.keys.size(); ++run) {
-        request.progress.check_stop();
-        sum += rivals::similarity(features_of(runs.predictor, runs.weights(run), request.train),
-                                  references);
+    at::Tensor squares = at::zeros({n}, at::kDouble);
+    at::Tensor gram = at::zeros({runs, runs}, at::kDouble);
+    for (const at::Tensor& block : references.split(kReferences)) {
+      request.progress.check_stop();
+      const at::Tensor similarities = at::empty({runs, n, block.size(0)});
+      for (std::int64_t run = 0; run < runs; ++run) {
+        similarities[run].copy_(rivals::similarity(features[static_cast<std::size_t>(run)], block));
       }
-      return sum / static_cast<double>(runs.keys.size());
-    };
-    return (mean_similarity(of) - mean_similarity(against)).norm(2, {1});
+      squares += (similarities.narrow(0, 0, runs_a).mean(0) -
+                  similarities.narrow(0, runs_a, runs - runs_a).mean(0))
+                     .to(at::kDouble)
+                     .square()
+                     .sum(1);
+      // What all runs share would cost digits, and no labelling sees it.
+      const at::Tensor rows = (similarities - similarities.mean(0, /*keepdim=*/true)).flatten(1);
+      gram += at::matmul(rows, rows.t()).to(at::kDouble);
+    }
+    FeatureDifference out{squares.sqrt()};
+    out.p_value =
+        distance_test(gram, static_cast<int>(runs_a),
+                      {.permutations = request.compare.at("permutations").get<std::int64_t>(),
+                       .seed = request.seed,
+                       .paired = request.compare.at("paired").get<bool>()})
+            .p_values.front();
+    return out;
   }
 
   RivalsParams params_;
@@ -155,7 +189,7 @@ class Rivals final : public Evaluation {
 
 }  // namespace
 
-MODELDIFF_PLUGIN("evaluations", "rivals", "1.0",
+MODELDIFF_PLUGIN("evaluations", "rivals", "1.1",
                  "What a user would try first on a planted difference, beside the residual", Rivals,
                  RivalsParams,
                  R"({"needs": ["runs", "scores", "compare"], "data": "ground_truth"})");
