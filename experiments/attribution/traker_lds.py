@@ -27,20 +27,75 @@ from trak import TRAKer  # noqa: E402
 from trak.projectors import BasicSingleBlockProjector, ProjectionType  # noqa: E402
 
 
-def mlp(flat, inputs, hidden, outputs):
-    """The `mlp` model: linear layers with ReLU between, weight then bias of each in a flat vector."""
-    widths = [inputs, *hidden, outputs]
+class Cursor:
+    """Takes tensors off the front of a flat vector."""
+
+    def __init__(self, flat):
+        self.flat, self.at = flat, 0
+
+    def take(self, *shape):
+        count = int(np.prod(shape))
+        assert self.at + count <= self.flat.numel()
+        self.at += count
+        return self.flat[self.at - count:self.at].view(shape).clone()
+
+
+def mlp(parameters, _, inputs, outputs, config):
+    """The `mlp` model: linear layers with ReLU between, weight then bias of each."""
+    widths = [inputs.numel(), *config["hidden"], outputs]
     layers = [torch.nn.Flatten()]
-    at = 0
     for fan_in, fan_out in zip(widths, widths[1:]):
         layer = torch.nn.Linear(fan_in, fan_out)
-        layer.weight.data = flat[at:at + fan_in * fan_out].view(fan_out, fan_in).clone()
-        at += fan_in * fan_out
-        layer.bias.data = flat[at:at + fan_out].clone()
-        at += fan_out
+        layer.weight.data, layer.bias.data = parameters.take(fan_out, fan_in), parameters.take(fan_out)
         layers += [layer, torch.nn.ReLU()]
-    assert at == flat.numel()
-    return torch.nn.Sequential(*layers[:-1]).eval()
+    return torch.nn.Sequential(*layers[:-1])
+
+
+class Residual(torch.nn.Sequential):
+    def forward(self, x):
+        return x + super().forward(x)
+
+
+class Scaled(torch.nn.Linear):
+    """A linear layer without bias whose outputs are multiplied by a constant."""
+
+    def __init__(self, fan_in, fan_out, scale):
+        super().__init__(fan_in, fan_out, bias=False)
+        self.scale = scale
+
+    def forward(self, x):
+        return self.scale * super().forward(x)
+
+
+def resnet9(parameters, buffers, inputs, outputs, config):
+    """The `resnet9` model with batch norm: of each block the convolution, weight and bias of its norm."""
+    a, b, c, d = (max(1, round(channels * config["width"])) for channels in (64, 128, 256, 128))
+
+    def block(fan_in, fan_out, kernel=3, stride=1, padding=1):
+        conv = torch.nn.Conv2d(fan_in, fan_out, kernel, stride, padding, bias=False)
+        norm = torch.nn.BatchNorm2d(fan_out)
+        conv.weight.data = parameters.take(fan_out, fan_in, kernel, kernel)
+        norm.weight.data, norm.bias.data = parameters.take(fan_out), parameters.take(fan_out)
+        norm.running_mean, norm.running_var = buffers.take(fan_out), buffers.take(fan_out)
+        return torch.nn.Sequential(conv, norm, torch.nn.ReLU())
+
+    layers = [block(inputs.shape[0], a), block(a, b, 5, 2, 2), Residual(block(b, b), block(b, b)), block(b, c),
+              torch.nn.MaxPool2d(2), Residual(block(c, c), block(c, c)), block(c, d, padding=0),
+              torch.nn.AdaptiveMaxPool2d(1), torch.nn.Flatten()]
+    head = Scaled(d, outputs, config["output_scale"])
+    head.weight.data = parameters.take(outputs, d)
+    return torch.nn.Sequential(*layers, head)
+
+
+MODELS = {"mlp": mlp, "resnet9": resnet9}
+
+
+def model_of(run, inputs, outputs, config):
+    weights = load_file(run / "weights.safetensors")
+    parameters = Cursor(weights["parameters"])
+    model = MODELS[config["plugin"]](parameters, Cursor(weights.get("buffers", torch.zeros(0))), inputs, outputs, config)
+    assert parameters.at == parameters.flat.numel()
+    return model.eval()
 
 
 def spearman_rows(a, b):
@@ -81,11 +136,12 @@ def main():
     description = json.loads(subprocess.run([arguments.program, "check", "--json", arguments.experiment], check=True,
                                             capture_output=True, text=True).stdout)
     description = (description[0] if isinstance(description, list) else description)["description"]
-    hidden = description["algorithms"][arguments.algorithm]["model"]["hidden"]
+    config = description["algorithms"][arguments.algorithm]["model"]
     attribute = description["attribute"]
     runs = artifacts("run", f"algorithm {arguments.algorithm}, attribute run")
-    models = [mlp(load_file(run / "weights.safetensors")["parameters"], x[0].numel(), hidden, facts["outputs"])
-              for run in runs]
+    models = [model_of(run, x[0], facts["outputs"], config) for run in runs]
+    with torch.no_grad():
+        accuracy = np.mean([(model(u).argmax(1) == v).float().mean().item() for model in models])
     parameters = sum(p.numel() for p in models[0].parameters())
 
     began = time.time()
@@ -119,7 +175,8 @@ def main():
     masks = masks[::replicates]
     lds = spearman_rows((masks @ scores).T, answers.T)
     draws = np.random.default_rng(0).choice(lds, (2000, len(lds))).mean(axis=1)
-    print(json.dumps({"peer": "traker", "runs": len(runs), "projection": attribute["projection"], "lds": lds.mean(),
+    print(json.dumps({"peer": "traker", "runs": len(runs), "projection": attribute["projection"],
+                      "accuracy_on_queries": round(float(accuracy), 4), "lds": lds.mean(),
                       "lower": np.quantile(draws, .025), "upper": np.quantile(draws, .975), "queries": len(lds),
                       "subsets": len(masks), "seconds": round(seconds, 1)}))
 

@@ -79,6 +79,11 @@ def judge_null(results):
     between = [result["compare"]["p_value"] for result in results]
     within = [result["compare"]["control"]["p_value"] for result in results]
     distance, p = uniform_p_value(between + within)
+    rivals = [result.get("evaluate", {}).get("rivals") for result in results]
+    features = [rival["features"]["p_value"] for rival in rivals if rival]
+    if features:
+        print("p <= .05 by features: {} of {}, p {:.3f}".format(sum(v <= 0.05 for v in features), len(features),
+                                                               uniform_p_value(features)[1]))
     pairs = [verify["discoveries"] for verify in (result["verify"] for result in results)]
     pairs += [(result["verify"].get("control") or {}).get("discoveries", 0) for result in results]
     return all([

@@ -9,6 +9,7 @@
 #include <map>
 #include <numeric>
 
+#include "analysis/numbers.h"
 #include "modeldiff/core/error.h"
 #include "modeldiff/tensors.h"
 
@@ -43,11 +44,6 @@ at::Tensor class_indicator(const at::Tensor& labels, std::int64_t classes) {
   return labels.unsqueeze(1).eq(at::arange(classes, labels.options())).to(at::kDouble);  // [I, C]
 }
 
-std::vector<double> values_of(const at::Tensor& tensor) {
-  const at::Tensor flat = tensor.to(at::kDouble).contiguous();
-  return {flat.const_data_ptr<double>(), flat.const_data_ptr<double>() + flat.numel()};
-}
-
 /// How far from 0 an interval stays; 0 when it has 0 in it.
 double bound_of(const Interval& interval) {
   return interval.lower > 0 ? interval.lower : std::max(-interval.upper, 0.0);
@@ -69,8 +65,8 @@ Screened clearest_class(const ScreenEntry& entry, std::size_t index, double conf
   std::optional<Screened> best;
   for (std::int64_t c = 0; c < entry.effects_a.size(1); ++c) {
     if (entry.target_class && *entry.target_class != c) continue;
-    const std::vector<double> a = values_of(entry.effects_a.select(1, c));
-    const std::vector<double> b = values_of(entry.effects_b.select(1, c));
+    const std::vector<double> a = numbers(entry.effects_a.select(1, c));
+    const std::vector<double> b = numbers(entry.effects_b.select(1, c));
     if (std::isnan(a.front()) || std::isnan(b.front())) continue;
     const Interval difference = welch_interval(a, b, confidence);
     const Screened found{index, c, difference.estimate, bound_of(difference)};
@@ -82,7 +78,7 @@ Screened clearest_class(const ScreenEntry& entry, std::size_t index, double conf
 
 /// Mean over images of each run.
 std::vector<double> by_run(const at::Tensor& by_image) {
-  return values_of(by_image.to(at::kDouble).mean(1));
+  return numbers(by_image.to(at::kDouble).mean(1));
 }
 
 std::vector<double> differences(const std::vector<double>& a, const std::vector<double>& b) {
@@ -121,8 +117,8 @@ Verified measured(const VerifyEntry& entry, const VerifyOptions& options) {
     out.difference = welch_interval(a, b, options.confidence);
     out.p_value = welch_test(a, b).p_value;
   }
-  const std::vector<double> all_a = values_of(entry.by_image_a);
-  const std::vector<double> all_b = values_of(entry.by_image_b);
+  const std::vector<double> all_a = numbers(entry.by_image_a);
+  const std::vector<double> all_b = numbers(entry.by_image_b);
   out.difference_over_images =
       two_way_bootstrap_difference({all_a, entry.by_image_a.size(0), entry.by_image_a.size(1)},
                                    {all_b, entry.by_image_b.size(0), entry.by_image_b.size(1)},
@@ -142,6 +138,18 @@ Claim claim_of(const Verified& effect, const VerifyOptions& options) {
   return std::abs(effect.effect_a.estimate) > std::abs(effect.effect_b.estimate)
              ? Claim::a_relies_more
              : Claim::b_relies_more;
+}
+
+std::optional<double> silent_side(const Verified& effect, double epsilon) {
+  const auto farthest = [](const Interval& side) {
+    return std::max(std::abs(side.lower), std::abs(side.upper));
+  };
+  if (!effect.discovery) return std::nullopt;
+  if (effect.effect_a.lower > epsilon && effect.b_is_null.equivalent)
+    return farthest(effect.effect_b);
+  if (effect.effect_b.lower > epsilon && effect.a_is_null.equivalent)
+    return farthest(effect.effect_a);
+  return std::nullopt;
 }
 
 }  // namespace
@@ -215,6 +223,7 @@ Verification verify(std::span<const VerifyEntry> entries, const VerifyOptions& o
     effect.adjusted_p_value = adjusted[i];
     effect.discovery = adjusted[i] <= options.false_discovery_rate;
     effect.claim = claim_of(effect, options);
+    effect.silent_side = silent_side(effect, options.epsilon);
     out.discoveries += effect.discovery;
   }
   out.ranking.resize(entries.size());
@@ -225,27 +234,15 @@ Verification verify(std::span<const VerifyEntry> entries, const VerifyOptions& o
 }
 
 std::optional<std::size_t> leading_claim(const Verification& verification) {
-  // How far from 0 the effect on the side that "does not" may be; nothing for other claims.
-  const auto other_side = [](const Verified& effect) -> std::optional<double> {
-    const auto farthest = [](const Interval& side) {
-      return std::max(std::abs(side.lower), std::abs(side.upper));
-    };
-    if (effect.claim == Claim::a_relies_b_does_not) return farthest(effect.effect_b);
-    if (effect.claim == Claim::b_relies_a_does_not) return farthest(effect.effect_a);
-    return std::nullopt;
-  };
   const auto leading = [&](double largest_extent) {
     std::optional<std::size_t> best;
-    double largest_bound = 0, least_other = 0;
+    double largest_bound = 0;
     for (const std::size_t index : verification.ranking) {
       const Verified& effect = verification.effects[index];
-      const std::optional<double> other = other_side(effect);
-      if (!other || effect.extent >= largest_extent) continue;
+      if (!effect.silent_side || effect.extent >= largest_extent) continue;
       if (!best) largest_bound = effect.bound;
       if (effect.bound < kComparableBound * largest_bound) break;
-      if (best && *other >= least_other) continue;
-      best = index;
-      least_other = *other;
+      if (!best || *effect.silent_side < *verification.effects[*best].silent_side) best = index;
     }
     return best;
   };
@@ -263,8 +260,8 @@ Interval placebo_contrast(const at::Tensor& effect_a, const at::Tensor& effect_b
         "effects {} and {} do not have the runs of their placebos {} and {}", shape_text(effect_a),
         shape_text(effect_b), shape_text(placebo_a), shape_text(placebo_b)));
   }
-  return welch_interval(differences(values_of(effect_a), values_of(placebo_a)),
-                        differences(values_of(effect_b), values_of(placebo_b)), confidence);
+  return welch_interval(differences(numbers(effect_a), numbers(placebo_a)),
+                        differences(numbers(effect_b), numbers(placebo_b)), confidence);
 }
 
 }  // namespace modeldiff

@@ -107,6 +107,9 @@ struct Verified {
   bool discovery = false;
   EquivalenceTest a_is_null, b_is_null;
   Claim claim = Claim::none;
+  /// A discovery to which one side responds, by its lower bound beyond epsilon, and the other is
+  /// equivalent to 0 within epsilon: how far from 0 that other one may be. Nothing otherwise.
+  std::optional<double> silent_side;
   /// What the ranking goes by: the bound of `difference` nearest to 0, 0 when the interval has 0 in
   /// it. >= 0
   double bound = 0;
@@ -125,11 +128,11 @@ struct Verification {
 /// @throws ShapeError naming the entry and both shapes
 Verification verify(std::span<const VerifyEntry> entries, const VerifyOptions& options = {});
 
-/// The claim to tell first: one that "relies, does not" before any "more", since it names a
-/// difference in kind; of these, one about a part of the images (less than half of the pixels)
-/// before one about all of them, which mixes features. Of those with at least half the largest
-/// bound, the one whose other side moves least: what else a transformation carries, both sides see.
-/// Ties go to the larger bound.
+/// The claim to tell first: one to which a single side responds before any other, since it names a
+/// difference in kind, be it small; of these, one about a part of the images (less than half of the
+/// pixels) before one about all of them, which mixes features. Of those with at least half the
+/// largest bound, the one whose other side moves least: what else a transformation carries, both
+/// sides see. Ties go to the larger bound.
 /// @return index of the effect; nothing when there are none
 std::optional<std::size_t> leading_claim(const Verification& verification);
 

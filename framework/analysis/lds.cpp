@@ -8,6 +8,7 @@
 #include <numeric>
 #include <vector>
 
+#include "analysis/numbers.h"
 #include "analysis/statistics.h"
 #include "modeldiff/core/error.h"
 #include "modeldiff/core/random.h"
@@ -71,11 +72,6 @@ double weighted_pearson(const std::vector<double>& x, const std::vector<double>&
     xy += weights[i] * (x[i] - mx) * (y[i] - my);
   }
   return xx > 0 && yy > 0 ? std::clamp(xy / std::sqrt(xx * yy), -1.0, 1.0) : kNaN;
-}
-
-std::vector<double> column(const at::Tensor& matrix, std::int64_t index) {
-  const at::Tensor values = matrix.select(1, index).contiguous();
-  return {values.const_data_ptr<double>(), values.const_data_ptr<double>() + values.numel()};
 }
 
 bool constant(const std::vector<double>& values) {
@@ -143,7 +139,7 @@ double split_half_reliability(const at::Tensor& measurements, const LdsOptions& 
     const at::Tensor first = mean_of(0);
     const at::Tensor second = mean_of(half);
     for (std::int64_t q = 0; q < measurements.size(2); ++q) {
-      correlations.push_back(spearman(column(first, q), column(second, q)));
+      correlations.push_back(spearman(numbers(first.select(1, q)), numbers(second.select(1, q))));
     }
   }
   const double r = mean_of_finite(correlations);
@@ -182,10 +178,10 @@ LdsResult linear_datamodeling_score(const at::Tensor& scores, const at::Tensor& 
   std::vector<QueryRanks> ranked;
   for (std::int64_t q = 0; q < queries; ++q) {
     // A constant row of scores sums to a constant up to rounding: ask the scores themselves.
-    const bool flat_scores = scores[q].eq(scores[q][0]).all().item<bool>() &&
-                             constant(column(masks.sum(1, true).to(at::kDouble), 0));
-    const std::vector<double> x = column(predicted, q);
-    const std::vector<double> y = column(measured, q);
+    const bool flat_scores =
+        scores[q].eq(scores[q][0]).all().item<bool>() && constant(numbers(masks.sum(1)));
+    const std::vector<double> x = numbers(predicted.select(1, q));
+    const std::vector<double> y = numbers(measured.select(1, q));
     const bool constant_x = flat_scores || constant(x);
     out.constant_scores += constant_x;
     out.constant_measurements += constant(y);

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <span>
 
+#include "analysis/numbers.h"
 #include "analysis/statistics.h"
 #include "modeldiff/core/error.h"
 #include "modeldiff/tensors.h"
@@ -40,10 +41,8 @@ double precision_at(const at::Tensor& weights, const at::Tensor& planted, std::i
 
 double auroc(const at::Tensor& weights, const at::Tensor& planted) {
   check_list(weights, planted);
-  const at::Tensor values = weights.to(at::kDouble).contiguous();
   const at::Tensor marks = planted.contiguous();
-  const std::vector<double> rank =
-      ranks({values.const_data_ptr<double>(), static_cast<std::size_t>(values.numel())});
+  const std::vector<double> rank = ranks(numbers(weights));
   double sum = 0;
   double positives = 0;
   for (std::size_t i = 0; i < rank.size(); ++i) {

@@ -8,6 +8,7 @@
 #include <map>
 
 #include "analysis/bases.h"
+#include "analysis/numbers.h"
 #include "analysis/permutation.h"
 #include "analysis/residuals.h"
 #include "engine/artifacts.h"
@@ -17,11 +18,6 @@
 
 namespace modeldiff {
 namespace {
-
-std::vector<double> numbers(const at::Tensor& tensor) {
-  const at::Tensor dense = tensor.to(at::kDouble).contiguous();
-  return {dense.const_data_ptr<double>(), dense.const_data_ptr<double>() + dense.numel()};
-}
 
 /// Some consecutive runs of many.
 class RunRange final : public ScoredRuns {

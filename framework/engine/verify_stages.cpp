@@ -8,6 +8,7 @@
 
 #include "analysis/effects.h"
 #include "analysis/json.h"
+#include "analysis/numbers.h"
 #include "analysis/statistics.h"
 #include "engine/artifacts.h"
 #include "engine/stages.h"
@@ -114,11 +115,6 @@ std::vector<double> extents_of(const ProposalSet& selected, const Examples& imag
   return out;
 }
 
-std::vector<double> by_run(const at::Tensor& effects) {
-  const at::Tensor means = effects.mean(1).contiguous();
-  return {means.const_data_ptr<double>(), means.const_data_ptr<double>() + means.numel()};
-}
-
 /// @param effects [runs, F, C]
 Json class_table(const at::Tensor& effects, std::int64_t f) {
   const at::Tensor means = effects.select(1, f).mean(0);
@@ -209,7 +205,8 @@ void make_verification(Workspace& workspace, const Cell& cell, Publication& out,
     }
     Json effects_also = Json::object();
     for (const auto& [name, effects] : also)
-      effects_also[name] = to_json(t_interval(by_run(effects.by_image[index]), options.confidence));
+      effects_also[name] =
+          to_json(t_interval(numbers(effects.by_image[index].mean(1)), options.confidence));
     claims.push_back(
         {{"transformation", to_json(selected[index])},
          {"label", selected[index].label},
@@ -244,7 +241,9 @@ void make_verification(Workspace& workspace, const Cell& cell, Publication& out,
           {{names[0], class_table(a.by_class, f)}, {names[1], class_table(b.by_class, f)}}},
          {"effect_by_source_class",
           {{names[0], class_table(a.by_source, f)}, {names[1], class_table(b.by_source, f)}}},
-         {"by_run", {{names[0], by_run(a.by_image[index])}, {names[1], by_run(b.by_image[index])}}},
+         {"by_run",
+          {{names[0], numbers(a.by_image[index].mean(1))},
+           {names[1], numbers(b.by_image[index].mean(1))}}},
          {"placebo", placebo},
          {"selected", index}});
     const at::Tensor others = (images.targets != target).nonzero().squeeze(1);

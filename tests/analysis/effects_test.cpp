@@ -138,6 +138,13 @@ TEST_CASE("the leading claim is the sharpest form of the largest difference in k
   };
   CHECK(leading({blunt, sharp, on_part(small)}) == 2);  // before any of the whole image
   CHECK(leading({on_part(more), sharp}) == 1);          // a difference in kind before any in size
+  // Less than "relies" asks for, and B does not respond: still a difference in kind.
+  const VerifyEntry faint{effects_of(9, 0.015, 20, 0.002), effects_of(10, 0.0, 20, 0.0001)};
+  CHECK(verify(std::vector{faint}).effects[0].claim == Claim::a_relies_more);
+  CHECK(leading({more, sharp, on_part(faint)}) == 2);
+  CHECK(leading({more, faint}) == 1);
+  const VerifyEntry fainter{effects_of(11, 0.008, 20, 0.002), effects_of(12, 0.0, 20, 0.0001)};
+  CHECK(leading({sharp, on_part(fainter)}) == 0);  // A itself hardly differs from 0
   CHECK(!leading_claim(Verification{}).has_value());
 }
 

@@ -60,6 +60,34 @@ TEST_CASE("many projected numbers give the scores of raw gradients") {
                         .at("scores")) > 0.98);
 }
 
+TEST_CASE("several checkpoints of a run give the mean of their scores") {
+  auto fixture =
+      make_fixture(std::make_shared<MlpModel>(std::vector<std::int64_t>{6, 5, 3}), {50, 6}, 4, 3);
+  const Weights last = fixture->weights;
+  Weights early = last;
+  early.parameters = 0.5 * last.parameters;
+  const auto of_end = [&](const Weights& weights) {
+    fixture->weights = weights;
+    return score(*make_attributor({{"projection_kind", "identity"}}), *fixture);
+  };
+  const TensorMap first = of_end(early), second = of_end(last);
+  for (const Weights& weights : {early, last}) {
+    fixture->checkpoints.emplace_back();
+    fixture->checkpoints.back().weights = weights;
+  }
+  const TensorMap both =
+      score(*make_attributor({{"projection_kind", "identity"}, {"checkpoints", 2}}), *fixture);
+  for (const char* name : {"scores", "one_minus_p"}) {
+    CAPTURE(name);
+    CHECK(largest_difference(both.at(name), (first.at(name) + second.at(name)) / 2) <
+          1e-5 * second.at(name).abs().max().item<double>());
+    CHECK(largest_difference(both.at(name), second.at(name)) > 1e-3);
+  }
+  CHECK(both.at("lambda").numel() == 2);
+  // A checkpoint counts only where the parameter asks for it.
+  CHECK(of_end(last).at("scores").equal(second.at("scores")));
+}
+
 TEST_CASE("runs are combined as the product of two means, not as the mean of products") {
   // Scores 1, 2 and 3, 4 of one query; 1 - p .5, .1 and .1, .3.
   const RunsInMemory runs({run_of({1, 2}, {0.5f, 0.1f}, 1), run_of({3, 4}, {0.1f, 0.3f}, 1)});
