@@ -3,20 +3,15 @@
 #include <doctest/doctest.h>
 
 #include <cstdlib>
-#include <nlohmann/json.hpp>
 
+#include "finished_quickstart.h"
 #include "images/image_decode.h"
 #include "images/image_encode.h"
-#include "run_program.h"
 #include "store/exported_transformation.h"
 
 namespace modeldiff::test {
 namespace {
 
-namespace fs = std::filesystem;
-using Json = nlohmann::json;
-
-const fs::path kQuickstart = MODELDIFF_QUICKSTART_FOLDER;
 const std::string kResult = (kQuickstart / "results/quickstart").string();
 const std::string kStore = (kQuickstart / ".modeldiff").string();
 
