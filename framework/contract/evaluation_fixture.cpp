@@ -88,8 +88,9 @@ void EvaluationFixture::add_comparison() {
                              examples / examples.norm(2, {1}, /*keepdim=*/true));
     compare_tensors_.emplace(std::string(of) + ".queries", normal({kDirections, kQueries}, 32));
   }
-  compare_ = {{"of", "A"},           {"against", "B"}, {"p_value", 0.01}, {"p_value_reverse", 0.4},
-              {"queries", kQueries}, {"sides", sides}};
+  compare_ = {
+      {"of", "A"},           {"against", "B"}, {"p_value", 0.01},    {"p_value_reverse", 0.4},
+      {"queries", kQueries}, {"sides", sides}, {"permutations", 19}, {"paired", false}};
 }
 
 void EvaluationFixture::add_verification() {
