@@ -3,6 +3,8 @@
 #include <ATen/ATen.h>
 #include <fmt/format.h>
 
+#include <cmath>
+
 #include "analysis/json.h"
 #include "lds_params.h"
 #include "modeldiff/evaluation.h"
@@ -45,8 +47,9 @@ class Lds final : public Evaluation {
       upper.push_back(lds.over_queries.upper);
       rows.push_back({name, value, lds.reliability, lds.ceiling, lds.of_ceiling});
       out.summary += fmt::format(
-          "{}LDS of {}: {:.3f} [{:.3f}, {:.3f}], ceiling {:.2f}{}.", out.summary.empty() ? "" : " ",
-          name, value, lds.over_queries.lower, lds.over_queries.upper, lds.ceiling,
+          "{}LDS of {}: {:.3f} [{:.3f}, {:.3f}]{}{}.", out.summary.empty() ? "" : " ", name, value,
+          lds.over_queries.lower, lds.over_queries.upper,
+          std::isfinite(lds.ceiling) ? fmt::format(", ceiling {:.2f}", lds.ceiling) : "",
           value < kLow ? " (low: the scores predict little of what training on subsets does)" : "");
     }
     out.exhibits.push_back(
