@@ -2,7 +2,7 @@
 
 #include <doctest/doctest.h>
 
-#include <cstdlib>
+#include <cmath>
 
 #include "finished_quickstart.h"
 

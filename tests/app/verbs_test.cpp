@@ -40,7 +40,7 @@ TEST_CASE("report lists what is missing, and what makes it") {
   CHECK(report.exit_code == 4);
   CHECK(holds(report.err, "1 verification    verification\n"));
   CHECK(holds(report.err, "to make them: modeldiff run " + kFile));
-  const Json result = Json::parse(content_of(store.folder() / "results/quickstart/result.json"));
+  const Json result = result_in(store.folder());
   CHECK(result.at("missing").size() == 1);
   CHECK(holds(content_of(store.folder() / "results/quickstart/report.html"), "What is missing"));
 }
@@ -192,7 +192,7 @@ TEST_CASE("diff of two files names each key that differs, with the line it comes
 
 TEST_CASE("diff of two results sets their numbers side by side") {
   const ScratchFolder folder;
-  Json result = Json::parse(content_of(kQuickstart / "results/quickstart/result.json"));
+  Json result = result_in(kQuickstart);
   result["compare"]["p_value"] = 0.5;
   fs::create_directories(folder.path() / "changed");
   write_file(folder.path() / "changed/result.json", result.dump());
