@@ -5,8 +5,8 @@
     experiments/planted/power.py results/ladder
 
 `found`: the permutation p-value of A without B is at most .05, with a 95 % interval (Wilson). `first`: the claim told
-first changes the pixels of the mark and no others (overlap .8) and moves its class. `false`: the same p-value and
-verification between A and other runs of A.
+first changes the pixels of the mark and no others (overlap .8); `its class`: and moves the class that was marked. `false`:
+the same p-value and verification between A and other runs of A.
 
 A second table has what simpler means would find on the same runs (evaluation `rivals`): whether features of A and B differ
 at all, whether accuracies on the mark do (told where it is), and the precision of three rankings of training examples.
@@ -80,9 +80,9 @@ def main():
     groups = {}
     for result in results:
         groups.setdefault(condition(result["description"]), []).append(result)
-    print_row(["data", "mark", "class", "marked", "contrast", "B", "found", "precision", "AUROC in class", "first",
+    print_row(["data", "mark", "class", "marked", "contrast", "B", "found", "precision", "AUROC in class", "first", "its class",
                "effect on A, points", "false p <= .05", "false discoveries"])
-    print_row(["---"] * 13)
+    print_row(["---"] * 14)
     for key, group in sorted(groups.items()):
         cards = [result["evaluate"]["planted"] for result in group]
         median = lambda name: statistics.median(card[name] for card in cards)
@@ -90,6 +90,7 @@ def main():
         n = len(group)
         print_row([*key, share_text(sum(r["compare"]["p_value"] <= 0.05 for r in group), n), f"{median('precision'):.2f}",
                    f"{median('auroc_within_class'):.2f}", f"{sum(card['leads'] for card in cards)} of {n}",
+                   f"{sum(card['leads_with_class'] for card in cards)} of {n}",
                    f"{statistics.median(effects):.1f}" if effects else "–",
                    f"{sum(r['compare']['control']['p_value'] <= 0.05 for r in group)} of {n}",
                    f"{sum(r['verify']['control']['discoveries'] > 0 for r in group)} of {n}"])

@@ -76,11 +76,6 @@ Screened clearest_class(const ScreenEntry& entry, std::size_t index, double conf
   return *best;
 }
 
-/// Mean over images of each run.
-std::vector<double> by_run(const at::Tensor& by_image) {
-  return numbers(by_image.to(at::kDouble).mean(1));
-}
-
 std::vector<double> differences(const std::vector<double>& a, const std::vector<double>& b) {
   std::vector<double> out(a.size());
   std::transform(a.begin(), a.end(), b.begin(), out.begin(), std::minus<>());
@@ -103,8 +98,8 @@ void check_entry(const VerifyEntry& entry, std::size_t index, bool paired) {
 }
 
 Verified measured(const VerifyEntry& entry, const VerifyOptions& options) {
-  const std::vector<double> a = by_run(entry.by_image_a);
-  const std::vector<double> b = by_run(entry.by_image_b);
+  const std::vector<double> a = mean_by_run(entry.by_image_a);
+  const std::vector<double> b = mean_by_run(entry.by_image_b);
   Verified out;
   out.extent = entry.extent;
   out.effect_a = t_interval(a, options.confidence);
@@ -183,9 +178,13 @@ at::Tensor effect_by_image(const at::Tensor& before, const at::Tensor& after,
   return changes.select(2, c).index_select(1, labels.ne(c).nonzero().squeeze(1)).contiguous();
 }
 
-double changed_predictions(const at::Tensor& before, const at::Tensor& after) {
+at::Tensor changed_predictions(const at::Tensor& before, const at::Tensor& after) {
   change(before, after);  // checks the shapes
-  return before.argmax(2).ne(after.argmax(2)).to(at::kDouble).mean().item<double>();
+  return before.argmax(2).ne(after.argmax(2)).to(at::kDouble).mean(1);
+}
+
+std::vector<double> mean_by_run(const at::Tensor& by_image) {
+  return numbers(by_image.to(at::kDouble).mean(1));
 }
 
 std::vector<Screened> screen(std::span<const ScreenEntry> entries, const ScreenOptions& options) {

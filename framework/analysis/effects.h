@@ -32,8 +32,11 @@ at::Tensor effects_by_source_class(const at::Tensor& before, const at::Tensor& a
 at::Tensor effect_by_image(const at::Tensor& before, const at::Tensor& after,
                            const at::Tensor& labels, std::int64_t c);
 
-/// Share of images whose predicted class changes to any other, over runs and images.
-double changed_predictions(const at::Tensor& before, const at::Tensor& after);
+/// Share of images whose predicted class changes to any other. @return [R] float64
+at::Tensor changed_predictions(const at::Tensor& before, const at::Tensor& after);
+
+/// The mean over images of each run. @param by_image [R, I] of any floating type
+std::vector<double> mean_by_run(const at::Tensor& by_image);
 
 /// A transformation on the propose runs.
 struct ScreenEntry {

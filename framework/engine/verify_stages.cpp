@@ -47,7 +47,7 @@ struct Effects {
   at::Tensor by_source;  // [runs, F, C], on that of the target class, on images of each class
   at::Tensor logit;      // [runs, F]
   at::Tensor placebo;    // [runs, F], NaN where there is none
-  at::Tensor changed;    // [F], share of predictions that change
+  at::Tensor changed;    // [runs, F], share of predictions that change
 };
 
 Effects read_effects(const Workspace& workspace, const Cell& cell, const std::string& input) {
@@ -74,7 +74,7 @@ Effects read_effects(const Workspace& workspace, const Cell& cell, const std::st
   out.by_source = at::cat(by_source);
   out.logit = at::cat(logit);
   out.placebo = at::cat(placebo);
-  out.changed = at::stack(changed).mean(0);
+  out.changed = at::cat(changed);
   return out;
 }
 
@@ -151,7 +151,7 @@ void make_verify_effects(Workspace& workspace, const Cell& cell, Publication& ou
     by_class.push_back(treatment_effects(before, after, images.targets));
     by_source.push_back(effects_by_source_class(before, after, images.targets).select(2, target));
     logit.push_back(treatment_effects(logits, logits_after, images.targets).select(1, target));
-    changed.push_back(at::scalar_tensor(changed_predictions(before, after), at::kDouble));
+    changed.push_back(changed_predictions(before, after));
     const Json& index = rows[i].at("placebo");
     placebo.push_back(index.is_null() ? at::full({before.size(0)}, std::nan(""), at::kDouble)
                                       : treatment_effects(before,
@@ -166,7 +166,7 @@ void make_verify_effects(Workspace& workspace, const Cell& cell, Publication& ou
   tensors.emplace("by_source", at::stack(by_source, 1));
   tensors.emplace("logit", at::stack(logit, 1));
   tensors.emplace("placebo", at::stack(placebo, 1));
-  tensors.emplace("changed", at::stack(changed));
+  tensors.emplace("changed", at::stack(changed, 1));
   add_tensors(out, "effects.safetensors", tensors);
 }
 
@@ -206,7 +206,7 @@ void make_verification(Workspace& workspace, const Cell& cell, Publication& out,
     Json effects_also = Json::object();
     for (const auto& [name, effects] : also)
       effects_also[name] =
-          to_json(t_interval(numbers(effects.by_image[index].mean(1)), options.confidence));
+          to_json(t_interval(mean_by_run(effects.by_image[index]), options.confidence));
     claims.push_back(
         {{"transformation", to_json(selected[index])},
          {"label", selected[index].label},
@@ -236,14 +236,14 @@ void make_verification(Workspace& workspace, const Cell& cell, Publication& out,
           {{names[0], a.logit.select(1, f).mean().item<double>()},
            {names[1], b.logit.select(1, f).mean().item<double>()}}},
          {"changed_predictions",
-          {{names[0], a.changed[f].item<double>()}, {names[1], b.changed[f].item<double>()}}},
+          {{names[0], to_json(t_interval(numbers(a.changed.select(1, f)), options.confidence))},
+           {names[1], to_json(t_interval(numbers(b.changed.select(1, f)), options.confidence))}}},
          {"effect_by_class",
           {{names[0], class_table(a.by_class, f)}, {names[1], class_table(b.by_class, f)}}},
          {"effect_by_source_class",
           {{names[0], class_table(a.by_source, f)}, {names[1], class_table(b.by_source, f)}}},
          {"by_run",
-          {{names[0], numbers(a.by_image[index].mean(1))},
-           {names[1], numbers(b.by_image[index].mean(1))}}},
+          {{names[0], mean_by_run(a.by_image[index])}, {names[1], mean_by_run(b.by_image[index])}}},
          {"placebo", placebo},
          {"selected", index}});
     const at::Tensor others = (images.targets != target).nonzero().squeeze(1);

@@ -52,6 +52,13 @@ std::string points_interval(const Json& interval) {
                      100 * interval.at("upper").get<double>());
 }
 
+std::string percent_interval(const Json& interval) {
+  return fmt::format("{:.0f} % <span class=\"ci\">[{:.0f}, {:.0f}]</span>",
+                     100 * interval.at("estimate").get<double>(),
+                     100 * interval.at("lower").get<double>(),
+                     100 * interval.at("upper").get<double>());
+}
+
 std::string table(const std::vector<Column>& columns,
                   const std::vector<std::vector<std::string>>& rows) {
   std::string out = "<div class=\"scroll\" tabindex=\"0\"><table><thead><tr>";

@@ -20,6 +20,8 @@ std::string number(const Json& value, int digits = 3);
 std::string points(const Json& value);
 /// "+9.3 [8.7, 9.9]" of {estimate, lower, upper}.
 std::string points_interval(const Json& interval);
+/// "24 % [23, 25]" of a share {estimate, lower, upper}.
+std::string percent_interval(const Json& interval);
 
 struct Column {
   std::string title;

@@ -1,11 +1,15 @@
 #include "report/report.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <cmath>
 #include <map>
 #include <optional>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include "report/charts.h"
 #include "report/html.h"
@@ -19,6 +23,8 @@ namespace {
 constexpr std::size_t kShownPairs = 6;
 /// Directions of each side whose pictures are shown; the others stand in the table.
 constexpr std::size_t kShownDirections = 2;
+/// Classes, and groups, that are counted at an end of a direction.
+constexpr std::size_t kShownShares = 3;
 
 class Page {
  public:
@@ -48,11 +54,14 @@ class Page {
     return text.empty() ? result_.at("experiment").get<std::string>() : text;
   }
 
-  std::string class_name(std::int64_t c) const {
-    const Json& names = result_.at("dataset").value("class_names", Json::array());
-    return static_cast<std::size_t>(c) < names.size()
-               ? names[static_cast<std::size_t>(c)].get<std::string>()
-               : fmt::format("{}", c);
+  std::string class_name(std::int64_t c) const { return name_of("class_names", c); }
+
+  /// What the data set calls a class or a group; its number where it has no names.
+  std::string name_of(const char* list, std::int64_t index) const {
+    const Json& names = result_.at("dataset").at(list);
+    return static_cast<std::size_t>(index) < names.size()
+               ? names[static_cast<std::size_t>(index)].get<std::string>()
+               : fmt::format("{}", index);
   }
 
   /// Numbers that another program may want from the page itself; result.json has all.
@@ -153,24 +162,34 @@ class Page {
     return artifact.tensors("images.safetensors");
   }
 
-  /// "3: 18 of 20, 5: 2 of 20" of the classes at one end.
+  /// "18 of class 3, 2 of class 5; 20 of group sea": what there is most of at one end, and how
+  /// many carry the planted mark.
   std::string shares(const Json& items) const {
-    std::map<std::int64_t, int> counts;
-    int planted = 0;
-    bool known = false;
-    for (const Json& item : items) {
-      if (item.contains("class")) ++counts[item.at("class").get<std::int64_t>()];
-      if (item.contains("planted")) known = true, planted += item.at("planted").get<bool>();
+    std::vector<std::string> parts;
+    const auto count = [&](const char* key, const char* names) {
+      std::map<std::int64_t, int> counts;
+      for (const Json& item : items) {
+        if (item.contains(key)) ++counts[item.at(key).get<std::int64_t>()];
+      }
+      std::vector<std::pair<int, std::int64_t>> order;
+      for (const auto& [value, number] : counts) order.emplace_back(-number, value);
+      std::sort(order.begin(), order.end());
+      order.resize(std::min(order.size(), kShownShares));
+      std::vector<std::string> most;
+      for (const auto& [number, value] : order)
+        most.push_back(
+            fmt::format("{} of {} {}", -number, key, html::escape(name_of(names, value))));
+      if (!most.empty()) parts.push_back(fmt::format("{}", fmt::join(most, ", ")));
+    };
+    count("class", "class_names");
+    count("group", "groups");
+    if (!items.empty() && items[0].contains("planted")) {
+      const auto planted = std::count_if(items.begin(), items.end(), [](const Json& item) {
+        return item.at("planted").get<bool>();
+      });
+      parts.push_back(fmt::format("{} of {} carry the planted mark", planted, items.size()));
     }
-    std::vector<std::pair<int, std::int64_t>> order;
-    for (const auto& [label, count] : counts) order.emplace_back(-count, label);
-    std::sort(order.begin(), order.end());
-    std::string out;
-    for (std::size_t i = 0; i < order.size() && i < 3; ++i)
-      out += fmt::format("{}{} of class {}", i ? ", " : "", -order[i].first,
-                         html::escape(class_name(order[i].second)));
-    if (known) out += fmt::format("; {} of {} carry the planted mark", planted, items.size());
-    return out;
+    return fmt::format("{}", fmt::join(parts, "; "));
   }
 
   std::string end_of_direction(const SafetensorsFile* images, const std::string& id,
@@ -290,14 +309,12 @@ class Page {
                       html::points_interval(effect.at(names[1]))});
       for (const auto& [name, other] : claim.at("also").items())
         rows.back().push_back(html::points_interval(other));
-      rows.back().insert(
-          rows.back().end(),
-          {html::points_interval(claim.at("difference")),
-           html::number(claim.at("adjusted_p_value"), 2),
-           placebo.is_object() ? html::points_interval(placebo) : "–",
-           fmt::format("{:.0f} / {:.0f} %",
-                       100 * claim.at("changed_predictions").at(names[0]).get<double>(),
-                       100 * claim.at("changed_predictions").at(names[1]).get<double>())});
+      rows.back().insert(rows.back().end(),
+                         {html::points_interval(claim.at("difference")),
+                          html::number(claim.at("adjusted_p_value"), 2),
+                          placebo.is_object() ? html::points_interval(placebo) : "–",
+                          html::percent_interval(claim.at("changed_predictions").at(names[0])),
+                          html::percent_interval(claim.at("changed_predictions").at(names[1]))});
     }
     const std::string a = html::escape(names[0]), b = html::escape(names[1]);
     std::vector<html::Column> columns{{"transformation"}, {"class"},         {"claim"},
@@ -309,7 +326,8 @@ class Page {
     columns.insert(columns.end(), {{"difference", true},
                                    {"adjusted p", true},
                                    {"more than placebo", true},
-                                   {"predictions changed", true}});
+                                   {"predictions changed on " + a, true},
+                                   {"on " + b, true}});
     out += html::table(columns, rows);
     if (verify.contains("control")) {
       out += fmt::format(

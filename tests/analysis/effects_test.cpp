@@ -32,7 +32,7 @@ at::Tensor effects_of(std::uint64_t seed, double mean, std::int64_t runs = 20,
 TEST_CASE("the identity and a model that answers the same to everything have effect 0 exactly") {
   const at::Tensor before = normal(1, {kRuns, kImages, kClasses}).softmax(2);
   CHECK(treatment_effects(before, before, drawn_labels()).abs().max().item<double>() == 0);
-  CHECK(changed_predictions(before, before) == 0);
+  CHECK(changed_predictions(before, before).abs().max().item<double>() == 0);
   const at::Tensor constant =
       normal(2, {kRuns, 1, kClasses}).softmax(2).expand({kRuns, kImages, kClasses});
   CHECK(treatment_effects(constant, constant.clone(), drawn_labels()).abs().max().item<double>() ==
@@ -46,6 +46,15 @@ TEST_CASE("the logit effect of a linear model is W_c (F(x) - x)") {
   const at::Tensor effects =
       treatment_effects(logits(weights, inputs), logits(weights, inputs + shift), drawn_labels());
   CHECK(largest_difference(effects, at::matmul(weights, shift)) < 1e-6);
+}
+
+TEST_CASE("changed predictions are counted run by run, whatever they change to") {
+  const at::Tensor before = at::eye(kClasses).slice(0, 0, 1).expand({2, 4, kClasses});
+  at::Tensor after = before.clone();
+  after[1][0] = at::eye(kClasses)[1];
+  after[1][1] = at::eye(kClasses)[2];
+  after[1][2] = 2 * before[1][2];
+  CHECK(at::equal(changed_predictions(before, after), at::tensor({0.0, 0.5}, at::kDouble)));
 }
 
 TEST_CASE("effects on probabilities sum to 0 over classes, image by image") {

@@ -14,10 +14,6 @@ namespace {
 
 const std::string kProgram = MODELDIFF_PROGRAM_FILE;
 
-bool holds(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
-}
-
 bool is_installed(const std::string& shell) {
   return std::system(("command -v " + shell + " > /dev/null").c_str()) == 0;
 }

@@ -16,10 +16,6 @@ using Json = nlohmann::json;
 constexpr const char* kParts[] = {"train-images-idx3-ubyte", "train-labels-idx1-ubyte",
                                   "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"};
 
-bool holds(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
-}
-
 /// An empty folder for data, which the program takes for the user's.
 struct DataFolder {
   ScratchFolder scratch;

@@ -27,7 +27,7 @@ TEST_CASE("the score card of the planted mark is the one that was first seen") {
   CHECK(near(card.at("query_precision"), 1.0));
   CHECK(near(card.at("auroc_within_class"), 0.997));
   CHECK(near(card.at("overlap"), 1.0));
-  CHECK(card.at("leads") == true);
+  CHECK(card.at("leads_with_class") == true);
   CHECK(card.at("effect").at("A").at("estimate").get<double>() ==
         doctest::Approx(0.089).epsilon(0.25));
   CHECK(card.at("largest_effect_against").get<double>() <= 1e-6);

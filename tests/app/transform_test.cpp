@@ -15,10 +15,6 @@ namespace {
 const std::string kResult = (kQuickstart / "results/quickstart").string();
 const std::string kStore = (kQuickstart / ".modeldiff").string();
 
-bool holds(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
-}
-
 /// An image of 4 x 6 pixels in which each value tells where it is.
 PixelRows numbered() {
   PixelRows image{4, 6, 3, {}};

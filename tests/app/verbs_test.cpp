@@ -12,10 +12,6 @@ ProgramRun read(const std::vector<std::string>& arguments) {
   return run_program(arguments, kQuickstart);
 }
 
-bool holds(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
-}
-
 }  // namespace
 
 TEST_CASE("report writes the same page and numbers again") {

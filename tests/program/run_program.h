@@ -3,6 +3,7 @@
 #include <chrono>
 #include <filesystem>
 #include <string>
+#include <string_view>
 #include <vector>
 
 /// The built program, run as from a shell.
@@ -37,6 +38,8 @@ ProgramRun run_program(const std::vector<std::string>& arguments,
                        const std::vector<std::string>& environment = {},
                        std::chrono::seconds limit = std::chrono::seconds(120));
 
+/// Whether a part is in a text.
+bool holds(std::string_view text, std::string_view part);
 std::string content_of(const std::filesystem::path& file);
 void write_file(const std::filesystem::path& file, std::string_view content);
 std::string replaced(std::string text, const std::string& old, const std::string& by);

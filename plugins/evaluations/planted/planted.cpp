@@ -108,10 +108,10 @@ class Planted final : public Evaluation {
     values["discoveries"] = request.verify.at("discoveries");
     values["proposed"] = request.verify.at("proposed");
     values["rank"] = rank ? Json(*rank + 1) : Json();
-    values["leads"] = false;
-    if (const auto best = request.verify.find("best"); best != request.verify.end()) {
-      values["leads"] = best->at("target_class") == label && overlap_of(*best) >= kSamePixels;
-    }
+    const auto best = request.verify.find("best");
+    const bool leads = best != request.verify.end() && overlap_of(*best) >= kSamePixels;
+    values["leads"] = leads;
+    values["leads_with_class"] = leads && best->at("target_class") == label;
     if (request.verify.contains("control"))
       values["control_discoveries"] = request.verify.at("control").at("discoveries");
     if (!rank) return;
@@ -125,7 +125,7 @@ class Planted final : public Evaluation {
 
 }  // namespace
 
-MODELDIFF_PLUGIN("evaluations", "planted", "1.1",
+MODELDIFF_PLUGIN("evaluations", "planted", "1.2",
                  "Score card of a planted difference: examples, pixels and effect found", Planted,
                  PlantedParams, R"({"needs": ["compare", "verify"], "data": "ground_truth"})");
 

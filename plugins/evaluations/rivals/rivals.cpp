@@ -165,13 +165,14 @@ class Rivals final : public Evaluation {
       for (std::int64_t run = 0; run < runs; ++run) {
         similarities[run].copy_(rivals::similarity(features[static_cast<std::size_t>(run)], block));
       }
+      // What all runs share would cost digits, and no difference sees it.
+      similarities.sub_(similarities.mean(0, /*keepdim=*/true));
       squares += (similarities.narrow(0, 0, runs_a).mean(0) -
                   similarities.narrow(0, runs_a, runs - runs_a).mean(0))
                      .to(at::kDouble)
                      .square()
                      .sum(1);
-      // What all runs share would cost digits, and no labelling sees it.
-      const at::Tensor rows = (similarities - similarities.mean(0, /*keepdim=*/true)).flatten(1);
+      const at::Tensor rows = similarities.flatten(1);
       gram += at::matmul(rows, rows.t()).to(at::kDouble);
     }
     FeatureDifference out{squares.sqrt()};

@@ -27,7 +27,7 @@ struct ScoreRunRequest {
   /// Of this attributor and run: differs between runs and algorithms.
   std::uint64_t seed = 0;
   /// A folder on the store's disk for what is larger than memory should be. Nothing may be left in it.
-  std::filesystem::path scratch;
+  std::filesystem::path scratch = {};
   Progress& progress;
 };
 
