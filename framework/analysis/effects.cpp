@@ -97,21 +97,23 @@ void check_entry(const VerifyEntry& entry, std::size_t index, bool paired) {
   }
 }
 
-Verified measured(const VerifyEntry& entry, const VerifyOptions& options) {
+/// @param tested how many entries there are
+Verified measured(const VerifyEntry& entry, std::size_t tested, const VerifyOptions& options) {
   const std::vector<double> a = mean_by_run(entry.by_image_a);
   const std::vector<double> b = mean_by_run(entry.by_image_b);
   Verified out;
   out.extent = entry.extent;
   out.effect_a = t_interval(a, options.confidence);
   out.effect_b = t_interval(b, options.confidence);
-  if (options.paired) {
-    const std::vector<double> d = differences(a, b);
-    out.difference = t_interval(d, options.confidence);
-    out.p_value = sign_flip_test(d, options.seed);
-  } else {
-    out.difference = welch_interval(a, b, options.confidence);
-    out.p_value = welch_test(a, b).p_value;
-  }
+  const auto difference = [&](double confidence) {
+    return options.paired ? t_interval(differences(a, b), confidence)
+                          : welch_interval(a, b, confidence);
+  };
+  out.difference = difference(options.confidence);
+  out.difference_simultaneous =
+      difference(1 - (1 - options.confidence) / static_cast<double>(tested));
+  out.p_value =
+      options.paired ? sign_flip_test(differences(a, b), options.seed) : welch_test(a, b).p_value;
   const std::vector<double> all_a = numbers(entry.by_image_a);
   const std::vector<double> all_b = numbers(entry.by_image_b);
   out.difference_over_images =
@@ -212,7 +214,7 @@ Verification verify(std::span<const VerifyEntry> entries, const VerifyOptions& o
   std::vector<double> p_values;
   for (std::size_t i = 0; i < entries.size(); ++i) {
     check_entry(entries[i], i, options.paired);
-    out.effects.push_back(measured(entries[i], options));
+    out.effects.push_back(measured(entries[i], entries.size(), options));
     p_values.push_back(out.effects.back().p_value);
   }
   const std::vector<double> adjusted =

@@ -102,6 +102,9 @@ struct Verified {
   Interval effect_a, effect_b;
   /// T_A - T_B with its Welch interval (paired: t interval of the differences).
   Interval difference;
+  /// The same at the level 1 - (1 - confidence) / entries (Bonferroni): all of them at once hold the
+  /// true differences with the confidence asked for.
+  Interval difference_simultaneous;
   /// The interval of the difference for "images like these": runs and images drawn anew.
   Interval difference_over_images;
   double p_value = 1;

@@ -125,6 +125,83 @@ Json class_table(const at::Tensor& effects, std::int64_t f) {
   return out;
 }
 
+/// The effects on the two sides that are compared, and on the algorithms that are told beside them.
+struct Sides {
+  std::vector<std::string> names;
+  Effects a, b;
+  std::map<std::string, Effects> also;
+};
+
+Sides read_sides(const Workspace& workspace, const Cell& cell) {
+  Sides out{cell.own.at("between").get<std::vector<std::string>>(),
+            read_effects(workspace, cell, "effects of"),
+            read_effects(workspace, cell, "effects against"),
+            {}};
+  for (const Json& name : cell.own.at("also"))
+    out.also.emplace(name,
+                     read_effects(workspace, cell, "effects also " + name.get<std::string>()));
+  return out;
+}
+
+/// What transformation `index` does on each side, beside the mean effect that is tested.
+Json effects_on(const Sides& sides, std::size_t index, bool has_placebo, double confidence) {
+  const auto f = static_cast<std::int64_t>(index);
+  const Effects &a = sides.a, &b = sides.b;
+  const auto both = [&](const auto& describe) {
+    return Json{{sides.names[0], describe(a)}, {sides.names[1], describe(b)}};
+  };
+  Json placebo;
+  if (has_placebo) {
+    placebo = to_json(placebo_contrast(a.by_image[index].mean(1), b.by_image[index].mean(1),
+                                       a.placebo.select(1, f), b.placebo.select(1, f), confidence));
+    placebo["effect"] =
+        both([&](const Effects& e) { return e.placebo.select(1, f).mean().item<double>(); });
+  }
+  Json also = Json::object();
+  for (const auto& [name, effects] : sides.also)
+    also[name] = to_json(t_interval(mean_by_run(effects.by_image[index]), confidence));
+  return {{"also", also},
+          {"placebo", placebo},
+          {"by_run", both([&](const Effects& e) { return mean_by_run(e.by_image[index]); })},
+          {"largest_single_effect",
+           both([&](const Effects& e) { return e.by_image[index].abs().max().item<double>(); })},
+          {"logit_effect",
+           both([&](const Effects& e) { return e.logit.select(1, f).mean().item<double>(); })},
+          {"changed_predictions", both([&](const Effects& e) {
+             return to_json(t_interval(numbers(e.changed.select(1, f)), confidence));
+           })},
+          {"effect_by_class", both([&](const Effects& e) { return class_table(e.by_class, f); })},
+          {"effect_by_source_class",
+           both([&](const Effects& e) { return class_table(e.by_source, f); })}};
+}
+
+Json tests_of(const Verified& effect, const std::vector<std::string>& names) {
+  return {{"changed_pixels", effect.extent},
+          {"claim", claim_text(effect.claim)},
+          {"discovery", effect.discovery},
+          {"effect", {{names[0], to_json(effect.effect_a)}, {names[1], to_json(effect.effect_b)}}},
+          {"difference", to_json(effect.difference)},
+          {"difference_simultaneous", to_json(effect.difference_simultaneous)},
+          {"difference_over_images", to_json(effect.difference_over_images)},
+          {"p_value", effect.p_value},
+          {"adjusted_p_value", effect.adjusted_p_value},
+          {"equivalent_to_zero",
+           {{names[0], effect.a_is_null.equivalent}, {names[1], effect.b_is_null.equivalent}}},
+          {"bound", effect.bound}};
+}
+
+/// In the order in which they were named, so that expectations can name one by its place.
+Json preregistered_of(const Json& claims) {
+  std::map<std::size_t, Json> named;
+  for (const Json& claim : claims) {
+    if (claim.at("preregistered").get<bool>())
+      named.emplace(claim.at("selected").get<std::size_t>(), claim);
+  }
+  Json out = Json::array();
+  for (const auto& [index, claim] : named) out.push_back(claim);
+  return out;
+}
+
 }  // namespace
 
 void make_verify_effects(Workspace& workspace, const Cell& cell, Publication& out,
@@ -172,108 +249,57 @@ void make_verify_effects(Workspace& workspace, const Cell& cell, Publication& ou
 
 void make_verification(Workspace& workspace, const Cell& cell, Publication& out,
                        Progress& progress) {
-  const auto names = cell.own.at("between").get<std::vector<std::string>>();
   const VerifyOptions options =
       options_of(workspace.config(cell), cell.own.at("seed").get<std::uint64_t>());
   const ProposalSet selected(workspace, cell, "selection");
   const Json selection = workspace.input(cell, "selection").json("selection.json");
   const Dataset& data = workspace.dataset(cell);
   const Examples images = data.test.select(workspace.split(cell).verify);
-  const Effects a = read_effects(workspace, cell, "effects of");
-  const Effects b = read_effects(workspace, cell, "effects against");
-  std::map<std::string, Effects> also;
-  for (const Json& name : cell.own.at("also"))
-    also.emplace(name, read_effects(workspace, cell, "effects also " + name.get<std::string>()));
+  const Sides sides = read_sides(workspace, cell);
   const std::vector<double> extents = extents_of(selected, images);
-  const Verification verified = verify_sides(a, b, extents, options);
+  const Verification verified = verify_sides(sides.a, sides.b, extents, options);
   progress.update(0.7, "control");
 
   TensorMap pictures;
   Json claims = Json::array();
   for (const std::size_t index : verified.ranking) {
-    const Verified& effect = verified.effects[index];
-    const auto f = static_cast<std::int64_t>(index);
     const Json& row = selection.at("selected")[index];
     const auto target = row.at("target_class").get<std::int64_t>();
-    Json placebo;
-    if (!row.at("placebo").is_null()) {
-      placebo = to_json(placebo_contrast(a.by_image[index].mean(1), b.by_image[index].mean(1),
-                                         a.placebo.select(1, f), b.placebo.select(1, f),
-                                         options.confidence));
-      placebo["effect"] = {{names[0], a.placebo.select(1, f).mean().item<double>()},
-                           {names[1], b.placebo.select(1, f).mean().item<double>()}};
-    }
-    Json effects_also = Json::object();
-    for (const auto& [name, effects] : also)
-      effects_also[name] =
-          to_json(t_interval(mean_by_run(effects.by_image[index]), options.confidence));
-    claims.push_back(
-        {{"transformation", to_json(selected[index])},
-         {"label", selected[index].label},
-         {"family", selected[index].family},
-         {"proposer", selected[index].proposer},
-         {"target_class", target},
-         {"target_class_name", data.facts.class_names.empty()
-                                   ? fmt::format("{}", target)
-                                   : data.facts.class_names[static_cast<std::size_t>(target)]},
-         {"preregistered", row.at("preregistered")},
-         {"changed_pixels", effect.extent},
-         {"claim", claim_text(effect.claim)},
-         {"discovery", effect.discovery},
-         {"effect", {{names[0], to_json(effect.effect_a)}, {names[1], to_json(effect.effect_b)}}},
-         {"also", effects_also},
-         {"largest_single_effect",
-          {{names[0], a.by_image[index].abs().max().item<double>()},
-           {names[1], b.by_image[index].abs().max().item<double>()}}},
-         {"difference", to_json(effect.difference)},
-         {"difference_over_images", to_json(effect.difference_over_images)},
-         {"p_value", effect.p_value},
-         {"adjusted_p_value", effect.adjusted_p_value},
-         {"equivalent_to_zero",
-          {{names[0], effect.a_is_null.equivalent}, {names[1], effect.b_is_null.equivalent}}},
-         {"bound", effect.bound},
-         {"logit_effect",
-          {{names[0], a.logit.select(1, f).mean().item<double>()},
-           {names[1], b.logit.select(1, f).mean().item<double>()}}},
-         {"changed_predictions",
-          {{names[0], to_json(t_interval(numbers(a.changed.select(1, f)), options.confidence))},
-           {names[1], to_json(t_interval(numbers(b.changed.select(1, f)), options.confidence))}}},
-         {"effect_by_class",
-          {{names[0], class_table(a.by_class, f)}, {names[1], class_table(b.by_class, f)}}},
-         {"effect_by_source_class",
-          {{names[0], class_table(a.by_source, f)}, {names[1], class_table(b.by_source, f)}}},
-         {"by_run",
-          {{names[0], mean_by_run(a.by_image[index])}, {names[1], mean_by_run(b.by_image[index])}}},
-         {"placebo", placebo},
-         {"selected", index}});
+    Json claim{
+        {"transformation", to_json(selected[index])},
+        {"label", selected[index].label},
+        {"family", selected[index].family},
+        {"proposer", selected[index].proposer},
+        {"target_class", target},
+        {"target_class_name", data.facts.class_names.empty()
+                                  ? fmt::format("{}", target)
+                                  : data.facts.class_names[static_cast<std::size_t>(target)]},
+        {"preregistered", row.at("preregistered")},
+        {"selected", index}};
+    claim.update(effects_on(sides, index, !row.at("placebo").is_null(), options.confidence));
+    claim.update(tests_of(verified.effects[index], sides.names));
     const at::Tensor others = (images.targets != target).nonzero().squeeze(1);
-    const at::Tensor shown = others.slice(0, 0, kShownPairs);
-    const at::Tensor plain = images.select(shown).floats();
-    pictures.emplace(fmt::format("{}.before", claims.size() - 1),
-                     plain.mul(255).round().to(at::kByte));
-    pictures.emplace(fmt::format("{}.after", claims.size() - 1),
+    const at::Tensor plain = images.select(others.slice(0, 0, kShownPairs)).floats();
+    pictures.emplace(fmt::format("{}.before", claims.size()), plain.mul(255).round().to(at::kByte));
+    pictures.emplace(fmt::format("{}.after", claims.size()),
                      selected.apply(index, plain).mul(255).round().to(at::kByte));
+    claims.push_back(std::move(claim));
   }
-  Json result{{"between", names},
-              {"runs", {{names[0], a.by_class.size(0)}, {names[1], b.by_class.size(0)}}},
-              {"images", images.size()},
-              {"proposed", selection.at("proposed")},
-              {"tested", claims.size()},
-              {"discoveries", verified.discoveries},
-              {"confidence", options.confidence},
-              {"false_discovery_rate", options.false_discovery_rate},
-              {"paired", options.paired},
-              {"relies", options.delta},
-              {"ignores", options.epsilon},
-              {"claims", claims}};
-  // In the order in which they were named, so that expectations can name one by its place.
-  std::map<std::size_t, Json> preregistered;
-  for (const Json& claim : claims) {
-    if (claim.at("preregistered").get<bool>())
-      preregistered.emplace(claim.at("selected").get<std::size_t>(), claim);
-  }
-  result["preregistered"] = Json::array();
-  for (const auto& [index, claim] : preregistered) result["preregistered"].push_back(claim);
+  Json result{
+      {"between", sides.names},
+      {"runs",
+       {{sides.names[0], sides.a.by_class.size(0)}, {sides.names[1], sides.b.by_class.size(0)}}},
+      {"images", images.size()},
+      {"proposed", selection.at("proposed")},
+      {"tested", claims.size()},
+      {"discoveries", verified.discoveries},
+      {"confidence", options.confidence},
+      {"false_discovery_rate", options.false_discovery_rate},
+      {"paired", options.paired},
+      {"relies", options.delta},
+      {"ignores", options.epsilon},
+      {"claims", claims},
+      {"preregistered", preregistered_of(claims)}};
   if (const auto best = leading_claim(verified)) {
     result["best"] = *std::find_if(claims.begin(), claims.end(), [&](const Json& claim) {
       return claim.at("selected") == *best;
@@ -281,7 +307,7 @@ void make_verification(Workspace& workspace, const Cell& cell, Publication& out,
   }
   if (workspace.input_count(cell, "effects control") > 0) {
     const Verification null_pair =
-        verify_sides(a, read_effects(workspace, cell, "effects control"), extents, options);
+        verify_sides(sides.a, read_effects(workspace, cell, "effects control"), extents, options);
     double largest = 0;
     for (const Verified& effect : null_pair.effects) largest = std::max(largest, effect.bound);
     result["control"] = {{"discoveries", null_pair.discoveries}, {"largest_bound", largest}};

@@ -336,7 +336,30 @@ class Page {
           a, verify.at("control").at("discoveries").get<std::int64_t>(),
           html::points(verify.at("control").at("largest_bound")));
     }
-    return out + by_source_class(claims, names) + pairs(claims);
+    return out + wider_intervals(claims) + by_source_class(claims, names) + pairs(claims);
+  }
+
+  /// What the difference may be when all claims are read at once, and on other images.
+  std::string wider_intervals(const Json& claims) const {
+    std::vector<std::vector<std::string>> rows;
+    for (const Json& claim : claims) {
+      rows.push_back({html::escape(claim.at("label").get<std::string>()),
+                      html::escape(claim.at("target_class_name").get<std::string>()),
+                      html::points_interval(claim.at("difference")),
+                      html::points_interval(claim.at("difference_simultaneous")),
+                      html::points_interval(claim.at("difference_over_images"))});
+    }
+    return "<details><summary>Wider intervals of the difference</summary><p>In points. Those of "
+           "the table above are each for itself and about the runs, on these images; all at once "
+           "hold together with the same confidence (Bonferroni); those for images like these draw "
+           "runs and images anew (bootstrap).</p>" +
+           html::table({{"transformation"},
+                        {"class"},
+                        {"each", true},
+                        {"all at once", true},
+                        {"images like these", true}},
+                       rows) +
+           "</details>";
   }
 
   /// Whether an effect comes from images of one class, and whether probabilities hide it by being

@@ -2,7 +2,10 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cmath>
+#include <cstdint>
+#include <vector>
 
 #include "drawn.h"
 #include "modeldiff/core/error.h"
@@ -183,6 +186,32 @@ TEST_CASE(
   for (std::size_t i = 0; i < entries.size(); ++i) {
     CHECK(out.effects[i].adjusted_p_value >= out.effects[i].p_value);
   }
+}
+
+TEST_CASE("simultaneous intervals hold all true differences at once") {
+  constexpr int kFamilies = 300;
+  constexpr std::uint64_t kEntries = 8;
+  VerifyOptions options;
+  options.bootstrap_draws = 10;
+  int each = 0, all_at_once = 0;
+  for (std::uint64_t family = 0; family < kFamilies; ++family) {
+    std::vector<VerifyEntry> entries;
+    for (std::uint64_t i = 0; i < kEntries; ++i) {
+      const std::uint64_t seed = 2 * (family * kEntries + i);
+      entries.push_back({normal(seed, {6, 1}), normal(seed + 1, {6, 1})});
+    }
+    const Verification out = verify(entries, options);
+    const auto hold = [&](Interval Verified::* interval) {
+      return std::all_of(out.effects.begin(), out.effects.end(), [&](const Verified& effect) {
+        return (effect.*interval).lower <= 0 && 0 <= (effect.*interval).upper;
+      });
+    };
+    each += hold(&Verified::difference);
+    all_at_once += hold(&Verified::difference_simultaneous);
+  }
+  const double sd = std::sqrt(0.05 * 0.95 / kFamilies);
+  CHECK(all_at_once >= (0.95 - 3 * sd) * kFamilies);
+  CHECK(each < (0.95 - 3 * sd) * kFamilies);
 }
 
 TEST_CASE(
