@@ -2,6 +2,10 @@
 #include <doctest/doctest.h>
 
 #include <cmath>
+#include <cstdint>
+#include <fstream>
+#include <memory>
+#include <string>
 
 #include "../../sdk/test_models.h"
 #include "model_plugin.h"
@@ -98,6 +102,50 @@ TEST_CASE("a linear model answers W x + b") {
         2.5f);
 }
 
+/// [shape] scale * sin(.37 i + shift) of the numbers i of a tensor, as tests/baselines/resnet.py draws
+/// weights and images.
+at::Tensor sines(at::IntArrayRef shape, std::int64_t shift, double scale) {
+  const at::Tensor numbers = at::arange(c10::multiply_integers(shape), at::kDouble);
+  return (scale * at::sin(0.37 * numbers + static_cast<double>(shift))).to(at::kFloat).view(shape);
+}
+
+TEST_CASE("a resnet answers as torchvision's with the same weights") {
+  std::ifstream file(MODELDIFF_SOURCE_DIR "/tests/baselines/resnet.json");
+  for (const Json& known : Json::parse(file).at("models")) {
+    CAPTURE(known.at("name").get<std::string>());
+    CHECK(parameters_of("resnet", {{3, 224, 224}, 1000}, known.at("params")) ==
+          known.at("parameters_of_a_thousand_classes"));
+    const std::shared_ptr<const Model> model =
+        build_model("resnet", {{3, 37, 45}, 5}, known.at("params"));
+    Weights weights{at::zeros({model->parameters().count()}),
+                    at::zeros({model->buffers().count()})};
+    std::int64_t number = 0;
+    for (const ParameterLayout::Entry& entry : model->parameters().entries()) {
+      at::Tensor tensor = model->parameters().view(weights.parameters, entry);
+      const bool vector = entry.shape.size() == 1;
+      const double scale = vector ? 0.2 : 1.5 / std::sqrt(static_cast<double>(tensor[0].numel()));
+      tensor.copy_(sines(entry.shape, number++, scale));
+      if (vector && entry.name.ends_with("weight")) tensor += 1;
+    }
+    number = 0;  // of a norm's three: mean, variance and a counter
+    for (const ParameterLayout::Entry& entry : model->buffers().entries()) {
+      const bool mean = entry.name.ends_with("mean");
+      model->buffers()
+          .view(weights.buffers, entry)
+          .copy_(sines(entry.shape, number, mean ? 0.2 : 0.3) + (mean ? 0 : 1));
+      number += mean ? 1 : 2;
+    }
+    const at::Tensor logits = Predictor{model, {}}.outputs(weights, sines({2, 3, 37, 45}, 0, 1));
+    for (std::int64_t i = 0; i < 2; ++i) {
+      for (std::int64_t c = 0; c < 5; ++c) {
+        CHECK(std::abs(logits[i][c].item<double>() -
+                       known.at("logits")[static_cast<std::size_t>(i)][static_cast<std::size_t>(c)]
+                           .get<double>()) < 2e-4);
+      }
+    }
+  }
+}
+
 void check_refused(const std::string& plugin, const ModelSpec& spec, const std::string& text) {
   CAPTURE(plugin);
   try {
@@ -120,6 +168,10 @@ TEST_CASE("inputs that a model cannot take are refused, with one that can") {
   check_refused("resnet9", {{1, 8, 8}, 10},
                 "'resnet9' takes images of at least 11 x 11 pixels, these have 8 x 8; 'cnn' takes "
                 "smaller ones");
+  check_refused(
+      "resnet", {{3, 32, 31}, 10},
+      "'resnet' takes images of at least 32 x 32 pixels, these have 32 x 31; 'resnet9' and "
+      "'cnn' take smaller ones");
 }
 
 }  // namespace
