@@ -211,9 +211,11 @@ class Patches final : public Proposer {
         for (const std::int64_t s : params_.truck_rows)
           out.emplace_back(fmt::format("truck patch of {} rows", s), truck_patch(s));
       } else if (pattern == Pattern::checker) {
-        out.emplace_back("checker of 6", checker(6));
+        for (const std::int64_t s : params_.checker_rows)
+          out.emplace_back(fmt::format("checker of {}", s), checker(s));
       } else {
-        out.emplace_back("stripes of 6", stripes(6));
+        for (const std::int64_t s : params_.stripes_rows)
+          out.emplace_back(fmt::format("stripes of {}", s), stripes(s));
       }
     }
     return out;
@@ -238,7 +240,7 @@ class Patches final : public Proposer {
 
 }  // namespace
 
-MODELDIFF_PLUGIN("proposers", "patches", "1.0",
+MODELDIFF_PLUGIN("proposers", "patches", "1.1",
                  "Squares of one colour and patterned patches at fixed places", Patches,
                  PatchesParams, R"({"data": "images"})");
 

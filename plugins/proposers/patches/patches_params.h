@@ -47,6 +47,8 @@ struct PatchesParams {
                                    Pattern::stripes};
   std::vector<std::int64_t> dog_rows = {4, 5, 6};
   std::vector<std::int64_t> truck_rows = {5, 6, 7, 8, 9};
+  std::vector<std::int64_t> checker_rows = {4, 6, 9};
+  std::vector<std::int64_t> stripes_rows = {4, 6, 9};
   std::vector<PatternPlace> places = {PatternPlace::study, PatternPlace::middle};
 
   static Schema<PatchesParams> schema() {
@@ -66,12 +68,16 @@ struct PatchesParams {
         .field("corners", &P::corners, "The four corner pixels in each colour of the squares.")
         .field("patterns", &P::patterns,
                "Patches with a pattern: `dog`, a black block on white; `truck`, two black bars in "
-               "white; `checker` and `stripes` of 6 x 6 pixels.",
+               "white; `checker` and horizontal `stripes`.",
                item_count(0, 4))
         .field("dog_rows", &P::dog_rows, "Heights of the dog patch, which is 4 pixels wide.",
                item_count(0, 16), each_item(at_least(3)), unit("pixels"))
         .field("truck_rows", &P::truck_rows, "Heights of the truck patch, which is 5 pixels wide.",
                item_count(0, 16), each_item(at_least(3)), unit("pixels"))
+        .field("checker_rows", &P::checker_rows, "Sides of the checker, a pixel a field.",
+               item_count(0, 16), each_item(at_least(2)), unit("pixels"))
+        .field("stripes_rows", &P::stripes_rows, "Sides of the square of stripes of one pixel.",
+               item_count(0, 16), each_item(at_least(2)), unit("pixels"))
         .field(
             "places", &P::places,
             "Of the patterns: `study`, with the top left pixel at row 4, column 13 of 32, as the "

@@ -1,6 +1,8 @@
 #include <ATen/ATen.h>
 #include <fmt/format.h>
 
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "common/random_phase.h"
@@ -27,20 +29,20 @@ class Textures final : public Proposer {
     std::vector<Transformation> out;
     for (const Dots& one : params_.dots) {
       add(out, "dots", fmt::format("dots of radius {:g}, {:g} apart", one.radius, one.spacing),
-          dots(height, width, one.radius * scale, one.spacing * scale));
+          dots(height, width, one.radius * scale, one.spacing * scale), request.facts);
     }
     for (const Stripes& one : params_.stripes) {
       add(out, "stripes",
           fmt::format("stripes of period {:g} at {:g} degrees", one.period, one.angle),
-          stripes(height, width, one.period * scale, one.angle));
+          stripes(height, width, one.period * scale, one.angle), request.facts);
     }
     for (const Web& one : params_.webs) {
       add(out, "web", fmt::format("web of {} spokes and {} rings", one.spokes, one.rings),
-          web(height, width, one.spokes, one.rings, kThread * scale));
+          web(height, width, one.spokes, one.rings, kThread * scale), request.facts);
     }
     for (const double side : params_.checkers)
       add(out, "checker", fmt::format("checker of {:g}", side),
-          checker(height, width, side * scale));
+          checker(height, width, side * scale), request.facts);
     return out;
   }
 
@@ -59,16 +61,29 @@ class Textures final : public Proposer {
   }
 
  private:
+  /// What is added to an image, and how that is said.
+  static std::pair<at::Tensor, const char*> in_form(Form form, const at::Tensor& pattern,
+                                                    const DataFacts& facts) {
+    switch (form) {
+      case Form::additive:
+        break;
+      case Form::zero_mean:
+        return {pattern - pattern.mean(), ", zero mean"};
+      case Form::centred:
+        return {pattern - at::tensor(facts.mean).view({-1, 1, 1}), ", centred"};
+    }
+    return {pattern, ""};
+  }
+
   /// In each form, with each weight.
   void add(std::vector<Transformation>& out, const char* family, const std::string& what,
-           const at::Tensor& pattern) const {
+           const at::Tensor& pattern, const DataFacts& facts) const {
     for (const Form form : params_.forms) {
-      const bool zero_mean = form == Form::zero_mean;
-      const at::Tensor added = zero_mean ? pattern - pattern.mean() : pattern;
+      const auto [added, words] = in_form(form, pattern, facts);
       for (const double weight : params_.weights) {
         out.push_back({"",
                        family,
-                       fmt::format("{:g} x {}{}", weight, what, zero_mean ? ", zero mean" : ""),
+                       fmt::format("{:g} x {}{}", weight, what, words),
                        {{"weight", weight}},
                        {{"pattern", added}},
                        -1});
@@ -81,7 +96,7 @@ class Textures final : public Proposer {
 
 }  // namespace
 
-MODELDIFF_PLUGIN("proposers", "textures", "1.0", "Dots, stripes, webs and checkers over the image",
+MODELDIFF_PLUGIN("proposers", "textures", "1.1", "Dots, stripes, webs and checkers over the image",
                  Textures, TexturesParams, R"({"data": "images"})");
 
 }  // namespace modeldiff

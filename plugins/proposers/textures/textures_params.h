@@ -9,11 +9,11 @@
 namespace modeldiff {
 
 /// What an overlay does to the image's mean.
-enum class Form { additive, zero_mean };
+enum class Form { additive, zero_mean, centred };
 template <>
 struct Choices<Form> {
-  static constexpr std::pair<Form, const char*> names[] = {{Form::additive, "additive"},
-                                                           {Form::zero_mean, "zero_mean"}};
+  static constexpr std::pair<Form, const char*> names[] = {
+      {Form::additive, "additive"}, {Form::zero_mean, "zero_mean"}, {Form::centred, "centred"}};
 };
 
 struct Dots {
@@ -72,8 +72,9 @@ struct TexturesParams {
                item_count(1, 16))
         .field("forms", &P::forms,
                "`additive`: the texture is added; `zero_mean`: the texture less its mean, which "
-               "leaves the image's mean as it is.",
-               item_count(1, 2));
+               "leaves the image's mean as it is; `centred`: the texture less the mean of the data "
+               "set in each channel, which darkens beside it, as in the ModelDiff paper's study.",
+               item_count(1, 3));
   }
 };
 

@@ -64,6 +64,27 @@ TEST_CASE("the patches of the study of SGD noise, and nothing else") {
         ".ooooo.\n"
         ".......\n");
   CHECK(changed_pixels(truck) == 25);
+  const at::Tensor large_dog = bench.apply("dog patch of 6 rows at row 4, column 13", grey);
+  CHECK(picture(large_dog, 4, 13, 6, 4) ==
+        "oooo\n"
+        "oooo\n"
+        "oooo\n"
+        "o##o\n"
+        "o##o\n"
+        "o##o\n");
+  CHECK(changed_pixels(large_dog) == 24);
+  const at::Tensor large_truck = bench.apply("truck patch of 9 rows at row 4, column 13", grey);
+  CHECK(picture(large_truck, 4, 13, 9, 5) ==
+        "ooooo\n"
+        "o#o#o\n"
+        "o#o#o\n"
+        "o#o#o\n"
+        "o#o#o\n"
+        "o#o#o\n"
+        "o#o#o\n"
+        "o#o#o\n"
+        "ooooo\n");
+  CHECK(changed_pixels(large_truck) == 45);
 }
 
 TEST_CASE("a square lies at its row and column") {

@@ -44,6 +44,7 @@ class ProposerBench {
     facts_.input_shape = input_shape;
     facts_.outputs = 2;
     facts_.fill.assign(static_cast<std::size_t>(input_shape[0]), 0.25f);
+    facts_.mean.assign(static_cast<std::size_t>(input_shape[0]), 0.25f);
     train_.inputs = drawn_images(kExamples, input_shape, 1);
     train_.targets = at::arange(kExamples).remainder(2);
     // Falls from the first example to the last.
@@ -82,6 +83,7 @@ class ProposerBench {
 
   const Proposer& proposer() const { return dynamic_cast<const Proposer&>(*plugin_); }
   const Examples& train() const { return train_; }
+  Examples& train() { return train_; }
 
   static constexpr std::int64_t kExamples = 24;
 

@@ -74,6 +74,14 @@ TEST_CASE("the zero-mean form leaves the mean of an image as it is, the additive
   CHECK(additive.max().item<double>() == doctest::Approx(0.7));
 }
 
+TEST_CASE("the centred form darkens by the mean of the data set beside the texture") {
+  const ProposerBench bench("textures", kGrey32, {{"weights", {0.2}}, {"forms", {"centred"}}});
+  // The mean of the bench's data set is .25.
+  const at::Tensor out = bench.apply("0.2 x checker of 4, centred", at::full({1, 1, 32, 32}, 0.5));
+  CHECK(out.min().item<double>() == doctest::Approx(0.45));
+  CHECK(out.max().item<double>() == doctest::Approx(0.65));
+}
+
 TEST_CASE("weight 0 gives the image back") {
   const ProposerBench bench("textures", kGrey32, {{"weights", {0}}});
   const at::Tensor images = drawn_images(2, kGrey32, 5);
