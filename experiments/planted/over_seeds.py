@@ -46,7 +46,7 @@ def print_table(results):
         value = lambda name: "" if planted.get(name) is None else f"{planted[name]:.3g}"
         print_row([result["description"]["seed"], compare["p_value"], compare["p_value_reverse"],
                    (compare.get("control") or {}).get("p_value", ""), value("precision"), value("auroc"), value("auroc_within_class"),
-                   value("overlap"), f"{value('rank') or '-'} of {value('proposed')}",
+                   value("overlap"), f"{value('rank') or '-'} of {value('tested')}",
                    *(interval(effect[side]) if side in effect else "" for side in ("A", "B")),
                    verify["discoveries"], (verify.get("control") or {}).get("discoveries", "")])
 

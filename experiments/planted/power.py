@@ -10,6 +10,9 @@ the same p-value and verification between A and other runs of A.
 
 A second table has what simpler means would find on the same runs (evaluation `rivals`): whether features of A and B differ
 at all, whether accuracies on the mark do (told where it is), and the precision of three rankings of training examples.
+
+With --curves FILE (.svg or .png; needs matplotlib) the shares of draws in which a difference is found, and its mark told
+first, are drawn against the number of marked images, the contrast, and how often B does not see the mark.
 """
 
 import argparse
@@ -70,9 +73,57 @@ def print_rivals(groups):
     print(f"\nFound in all: by the comparison {comparison}, by features {features}, by accuracies {accuracies}.")
 
 
+def draw_curves(groups, file):
+    import matplotlib
+    matplotlib.use("Agg")
+    matplotlib.rcParams["svg.hashsalt"] = "power"  # the same bytes for the same results
+    from matplotlib import pyplot
+
+    def series(value_of):
+        """{label: sorted [(value, results)]}, of the marks for which value_of(key) gives (label, value)."""
+        out = {}
+        for key, group in groups.items():
+            if (found := value_of(*key)) is not None:
+                out.setdefault(found[0], []).append((found[1], group))
+        return {label: sorted(points, key=lambda point: point[0]) for label, points in out.items() if len(points) > 1}
+
+    hidden_from = "hidden from B"
+    panels = [
+        ("marked images", series(lambda data, place, label, share, contrast, hidden: (
+            f"{data}, contrast {contrast}", int(share)) if hidden == hidden_from and label in ("3", "7") and
+            place in ("corners", "4x4 at (1, 1)") and "%" not in share else None)),
+        ("contrast", series(lambda data, place, label, share, contrast, hidden: (
+            f"{data}, {share} marked, {place}", float(contrast)) if hidden == hidden_from and label in ("3", "7") else None)),
+        ("share of B's images without the mark", series(lambda data, place, label, share, contrast, hidden: (
+            f"{data}, {share} marked", 1.0 if hidden == hidden_from else float(hidden.split()[2]) / 100)
+            if data == "digits" and place == "corners" and label == "3" and contrast == "1" and share == "32" else None)),
+    ]
+    measures = [("p at most .05", lambda result: result["compare"]["p_value"] <= 0.05),
+                ("mark told first", lambda result: result["evaluate"]["planted"]["leads"])]
+    figure, axes = pyplot.subplots(len(measures), len(panels), figsize=(13, 7), sharey=True, squeeze=False)
+    for row, (what, holds) in zip(axes, measures):
+        for axis, (name, lines) in zip(row, panels):
+            for i, (label, points) in enumerate(sorted(lines.items())):
+                shares = [(value, sum(map(holds, group)) / len(group), wilson(sum(map(holds, group)), len(group)))
+                          for value, group in points]
+                spread = 1 + 0.02 * (i - len(lines) / 2)  # so that intervals do not hide each other
+                axis.errorbar([value * spread for value, _, _ in shares], [share for _, share, _ in shares],
+                              yerr=[[share - low for _, share, (low, _) in shares],
+                                    [high - share for _, share, (_, high) in shares]],
+                              marker="o", markersize=4, capsize=2, linewidth=1.2, elinewidth=0.7, label=label)
+            axis.set_xlabel(name)
+            axis.set_ylim(-0.03, 1.03)
+            axis.grid(alpha=0.3)
+            axis.legend(fontsize=7)
+        row[0].set_ylabel(f"draws with {what}")
+    figure.tight_layout()
+    figure.savefig(file, metadata={"Date": None} if str(file).endswith(".svg") else None)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folders", type=Path, nargs="+", help="where the results are")
+    parser.add_argument("--curves", type=Path, metavar="FILE", help="where to draw the curves")
     arguments = parser.parse_args()
     results = [json.loads(path.read_text()) for folder in arguments.folders for path in folder.rglob("result.json")]
     if not results:
@@ -100,6 +151,8 @@ def main():
           f"{share_text(sum(r['verify']['control']['discoveries'] > 0 for r in results), n)}.\n")
     if all(result["evaluate"].get("rivals") for result in results):
         print_rivals(groups)
+    if arguments.curves:
+        draw_curves(groups, arguments.curves)
 
 
 if __name__ == "__main__":

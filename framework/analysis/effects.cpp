@@ -180,6 +180,15 @@ at::Tensor effect_by_image(const at::Tensor& before, const at::Tensor& after,
   return changes.select(2, c).index_select(1, labels.ne(c).nonzero().squeeze(1)).contiguous();
 }
 
+at::Tensor prediction_effects(const at::Tensor& before, const at::Tensor& after,
+                              const at::Tensor& labels) {
+  const auto predicted = [](const at::Tensor& outputs) {
+    return at::one_hot(outputs.argmax(2), outputs.size(2));
+  };
+  change(before, after);  // checks the shapes
+  return treatment_effects(predicted(before), predicted(after), labels);
+}
+
 at::Tensor changed_predictions(const at::Tensor& before, const at::Tensor& after) {
   change(before, after);  // checks the shapes
   return before.argmax(2).ne(after.argmax(2)).to(at::kDouble).mean(1);
@@ -249,8 +258,12 @@ std::optional<std::size_t> leading_claim(const Verification& verification) {
   };
   if (const auto part = leading(kPartOfImage)) return part;
   if (const auto whole = leading(std::numeric_limits<double>::infinity())) return whole;
-  if (verification.ranking.empty()) return std::nullopt;
-  return verification.ranking.front();
+  const auto& ranking = verification.ranking;
+  const auto discovery = std::find_if(ranking.begin(), ranking.end(), [&](std::size_t index) {
+    return verification.effects[index].discovery;
+  });
+  if (discovery != ranking.end()) return *discovery;
+  return ranking.empty() ? std::nullopt : std::optional(ranking.front());
 }
 
 Interval placebo_contrast(const at::Tensor& effect_a, const at::Tensor& effect_b,

@@ -32,6 +32,11 @@ at::Tensor effects_by_source_class(const at::Tensor& before, const at::Tensor& a
 at::Tensor effect_by_image(const at::Tensor& before, const at::Tensor& after,
                            const at::Tensor& labels, std::int64_t c);
 
+/// T_r of the prediction instead of its probability: the change of the share of images x with
+/// label(x) != c that are predicted as c. @return [R, C] float64; NaN for a class that all images have
+at::Tensor prediction_effects(const at::Tensor& before, const at::Tensor& after,
+                              const at::Tensor& labels);
+
 /// Share of images whose predicted class changes to any other. @return [R] float64
 at::Tensor changed_predictions(const at::Tensor& before, const at::Tensor& after);
 
@@ -138,7 +143,8 @@ Verification verify(std::span<const VerifyEntry> entries, const VerifyOptions& o
 /// difference in kind, be it small; of these, one about a part of the images (less than half of the
 /// pixels) before one about all of them, which mixes features. Of those with at least half the
 /// largest bound, the one whose other side moves least: what else a transformation carries, both
-/// sides see. Ties go to the larger bound.
+/// sides see. Ties go to the larger bound. Without any such, the first discovery of the ranking, or
+/// else its first entry.
 /// @return index of the effect; nothing when there are none
 std::optional<std::size_t> leading_claim(const Verification& verification);
 

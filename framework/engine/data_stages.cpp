@@ -58,19 +58,24 @@ class RowBytes {
   std::vector<at::Tensor> parts_;
 };
 
-/// Rows of the test set in a random order, each content once.
+/// Rows of the test set in a random order, each content once, and no image of the training set. (Rows
+/// of a table may well be equal and mean two observations.)
 class Draw {
  public:
-  Draw(const Examples& test, std::uint64_t seed)
-      : test_(test), random_(seed), left_(random_.permutation(test.size())) {
+  Draw(const Dataset& data, std::uint64_t seed)
+      : test_(data.test), random_(seed), left_(random_.permutation(data.test.size())) {
     std::unordered_set<std::string> seen;
-    const RowBytes bytes(test.inputs);
-    const std::size_t before = left_.size();
-    std::erase_if(left_,
-                  [&](std::int64_t row) { return !seen.insert(sha256(bytes.of(row))).second; });
-    duplicates_ = static_cast<std::int64_t>(before - left_.size());
+    const RowBytes train(data.train.inputs), test(test_.inputs);
+    for (std::int64_t row = 0; data.facts.images() && row < data.train.size(); ++row)
+      seen.insert(sha256(train.of(row)));
+    in_training_ = static_cast<std::int64_t>(std::erase_if(
+        left_, [&](std::int64_t row) { return seen.contains(sha256(test.of(row))); }));
+    duplicates_ = static_cast<std::int64_t>(std::erase_if(
+        left_, [&](std::int64_t row) { return !seen.insert(sha256(test.of(row))).second; }));
   }
 
+  /// Rows left out since the training set has their content, or an earlier row.
+  std::int64_t in_training() const { return in_training_; }
   std::int64_t duplicates() const { return duplicates_; }
   std::int64_t left() const { return static_cast<std::int64_t>(left_.size()); }
 
@@ -110,7 +115,7 @@ class Draw {
   const Examples& test_;
   RandomStream random_;
   std::vector<std::int64_t> left_;
-  std::int64_t duplicates_ = 0;
+  std::int64_t in_training_ = 0, duplicates_ = 0;
 };
 
 std::vector<std::int64_t> draw_queries(Draw& draw, const DataFacts& facts, const Json& config) {
@@ -316,7 +321,7 @@ void make_preflight(Workspace& workspace, const Cell& cell, Publication& out, Pr
 void make_split(Workspace& workspace, const Cell& cell, Publication& out, Progress&) {
   const Json& config = workspace.config(cell);
   const Dataset& data = workspace.dataset(cell);
-  Draw draw(data.test, cell.own.at("seed").get<std::uint64_t>());
+  Draw draw(data, cell.own.at("seed").get<std::uint64_t>());
   std::vector<std::int64_t> queries;
   at_path("queries", [&] { queries = draw_queries(draw, data.facts, config.at("queries")); });
   const auto take = [&](const Json& wanted, const char* section) {
@@ -338,10 +343,12 @@ void make_split(Workspace& workspace, const Cell& cell, Publication& out, Progre
               {{"queries", at::tensor(queries, at::kLong)},
                {"screen", at::tensor(screen, at::kLong)},
                {"verify", at::tensor(verify, at::kLong)}});
-  out.add_json("split.json", {{"queries", queries.size()},
-                              {"screen", screen.size()},
-                              {"verify", verify.size()},
-                              {"duplicates_left_out", draw.duplicates()}});
+  out.add_json(
+      "split.json",
+      {{"queries", queries.size()},
+       {"screen", screen.size()},
+       {"verify", verify.size()},
+       {"left_out", {{"in_training", draw.in_training()}, {"duplicates", draw.duplicates()}}}});
 }
 
 }  // namespace modeldiff

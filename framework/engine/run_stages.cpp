@@ -5,6 +5,8 @@
 #include "engine/stages.h"
 #include "engine/stored_runs.h"
 #include "modeldiff/attributor.h"
+#include "modeldiff/core/error.h"
+#include "modeldiff/tensors.h"
 
 namespace modeldiff {
 namespace {
@@ -107,6 +109,10 @@ void make_attribution(Workspace& workspace, const Cell& cell, Publication& out,
   const auto attributor = workspace.plugin<Attributor>("attributors", workspace.config(cell));
   const StoredRuns runs(workspace, cell);
   const Attribution result = attributor->combine({runs, data.train, queries, 1, progress});
+  if (result.scores.sizes() != at::IntArrayRef{queries.size(), data.train.size()}) {
+    throw PluginError(fmt::format("scores must be [{} queries, {} training examples], got {}",
+                                  queries.size(), data.train.size(), shape_text(result.scores)));
+  }
   TensorMap tensors{{"scores", result.scores}};
   if (result.raw.defined()) {
     tensors.emplace("raw", result.raw);

@@ -13,6 +13,7 @@
 #include "engine/artifacts.h"
 #include "engine/stages.h"
 #include "engine/transformations.h"
+#include "modeldiff/measurement.h"
 #include "planning/sections.h"
 
 namespace modeldiff {
@@ -46,6 +47,8 @@ struct Effects {
   at::Tensor by_class;   // [runs, F, C], on the probability of each class
   at::Tensor by_source;  // [runs, F, C], on that of the target class, on images of each class
   at::Tensor logit;      // [runs, F]
+  at::Tensor predicted;  // [runs, F], on the share predicted as the target class
+  at::Tensor margin;     // [runs, F], on the log-odds margin of the images' own classes
   at::Tensor placebo;    // [runs, F], NaN where there is none
   at::Tensor changed;    // [runs, F], share of predictions that change
 };
@@ -53,13 +56,15 @@ struct Effects {
 Effects read_effects(const Workspace& workspace, const Cell& cell, const std::string& input) {
   Effects out;
   std::vector<std::vector<at::Tensor>> by_image;
-  std::vector<at::Tensor> by_class, by_source, logit, placebo, changed;
+  std::vector<at::Tensor> by_class, by_source, logit, predicted, margin, placebo, changed;
   for (std::size_t i = 0; i < workspace.input_count(cell, input); ++i) {
     const Artifact artifact = workspace.input(cell, input, i);
     const TensorMap tensors = map_tensors(artifact, "effects.safetensors");
     by_class.push_back(require_tensor(tensors, "by_class", artifact));
     by_source.push_back(require_tensor(tensors, "by_source", artifact));
     logit.push_back(require_tensor(tensors, "logit", artifact));
+    predicted.push_back(require_tensor(tensors, "predicted", artifact));
+    margin.push_back(require_tensor(tensors, "margin", artifact));
     placebo.push_back(require_tensor(tensors, "placebo", artifact));
     changed.push_back(require_tensor(tensors, "changed", artifact));
     const auto count = static_cast<std::size_t>(by_class.back().size(1));
@@ -73,6 +78,8 @@ Effects read_effects(const Workspace& workspace, const Cell& cell, const std::st
   out.by_class = at::cat(by_class);
   out.by_source = at::cat(by_source);
   out.logit = at::cat(logit);
+  out.predicted = at::cat(predicted);
+  out.margin = at::cat(margin);
   out.placebo = at::cat(placebo);
   out.changed = at::cat(changed);
   return out;
@@ -146,14 +153,19 @@ Sides read_sides(const Workspace& workspace, const Cell& cell) {
 /// What transformation `index` does on each side, beside the mean effect that is tested.
 Json effects_on(const Sides& sides, std::size_t index, bool has_placebo, double confidence) {
   const auto f = static_cast<std::int64_t>(index);
-  const Effects &a = sides.a, &b = sides.b;
   const auto both = [&](const auto& describe) {
-    return Json{{sides.names[0], describe(a)}, {sides.names[1], describe(b)}};
+    return Json{{sides.names[0], describe(sides.a)}, {sides.names[1], describe(sides.b)}};
+  };
+  const auto intervals = [&](at::Tensor Effects::* values) {
+    return both([&](const Effects& effects) {
+      return to_json(t_interval(numbers((effects.*values).select(1, f)), confidence));
+    });
   };
   Json placebo;
   if (has_placebo) {
-    placebo = to_json(placebo_contrast(a.by_image[index].mean(1), b.by_image[index].mean(1),
-                                       a.placebo.select(1, f), b.placebo.select(1, f), confidence));
+    placebo = to_json(
+        placebo_contrast(sides.a.by_image[index].mean(1), sides.b.by_image[index].mean(1),
+                         sides.a.placebo.select(1, f), sides.b.placebo.select(1, f), confidence));
     placebo["effect"] =
         both([&](const Effects& e) { return e.placebo.select(1, f).mean().item<double>(); });
   }
@@ -165,11 +177,10 @@ Json effects_on(const Sides& sides, std::size_t index, bool has_placebo, double 
           {"by_run", both([&](const Effects& e) { return mean_by_run(e.by_image[index]); })},
           {"largest_single_effect",
            both([&](const Effects& e) { return e.by_image[index].abs().max().item<double>(); })},
-          {"logit_effect",
-           both([&](const Effects& e) { return e.logit.select(1, f).mean().item<double>(); })},
-          {"changed_predictions", both([&](const Effects& e) {
-             return to_json(t_interval(numbers(e.changed.select(1, f)), confidence));
-           })},
+          {"logit_effect", intervals(&Effects::logit)},
+          {"prediction_effect", intervals(&Effects::predicted)},
+          {"margin_effect", intervals(&Effects::margin)},
+          {"changed_predictions", intervals(&Effects::changed)},
           {"effect_by_class", both([&](const Effects& e) { return class_table(e.by_class, f); })},
           {"effect_by_source_class",
            both([&](const Effects& e) { return class_table(e.by_source, f); })}};
@@ -215,9 +226,16 @@ void make_verify_effects(Workspace& workspace, const Cell& cell, Publication& ou
   const at::Tensor plain = images.floats();
   const at::Tensor logits = runs.logits(images.inputs);
   const at::Tensor before = logits.softmax(-1);
+  const auto margins_of = [&](const at::Tensor& of_runs) {
+    std::vector<at::Tensor> means;
+    for (const at::Tensor& of_run : of_runs.unbind(0))
+      means.push_back(log_odds_margin(of_run, images.targets).to(at::kDouble).mean());
+    return at::stack(means);
+  };
+  const at::Tensor margins = margins_of(logits);
 
   TensorMap tensors;
-  std::vector<at::Tensor> by_class, by_source, logit, placebo, changed;
+  std::vector<at::Tensor> by_class, by_source, logit, predicted, margin, placebo, changed;
   for (std::size_t i = 0; i < selected.size(); ++i) {
     progress.check_stop();
     const auto target = rows[i].at("target_class").get<std::int64_t>();
@@ -228,6 +246,8 @@ void make_verify_effects(Workspace& workspace, const Cell& cell, Publication& ou
     by_class.push_back(treatment_effects(before, after, images.targets));
     by_source.push_back(effects_by_source_class(before, after, images.targets).select(2, target));
     logit.push_back(treatment_effects(logits, logits_after, images.targets).select(1, target));
+    predicted.push_back(prediction_effects(before, after, images.targets).select(1, target));
+    margin.push_back(margins_of(logits_after) - margins);
     changed.push_back(changed_predictions(before, after));
     const Json& index = rows[i].at("placebo");
     placebo.push_back(index.is_null() ? at::full({before.size(0)}, std::nan(""), at::kDouble)
@@ -242,6 +262,8 @@ void make_verify_effects(Workspace& workspace, const Cell& cell, Publication& ou
   tensors.emplace("by_class", at::stack(by_class, 1));
   tensors.emplace("by_source", at::stack(by_source, 1));
   tensors.emplace("logit", at::stack(logit, 1));
+  tensors.emplace("predicted", at::stack(predicted, 1));
+  tensors.emplace("margin", at::stack(margin, 1));
   tensors.emplace("placebo", at::stack(placebo, 1));
   tensors.emplace("changed", at::stack(changed, 1));
   add_tensors(out, "effects.safetensors", tensors);
@@ -306,8 +328,11 @@ void make_verification(Workspace& workspace, const Cell& cell, Publication& out,
     });
   }
   if (workspace.input_count(cell, "effects control") > 0) {
+    // The control's runs share no seed with A's.
+    VerifyOptions unpaired = options;
+    unpaired.paired = false;
     const Verification null_pair =
-        verify_sides(sides.a, read_effects(workspace, cell, "effects control"), extents, options);
+        verify_sides(sides.a, read_effects(workspace, cell, "effects control"), extents, unpaired);
     double largest = 0;
     for (const Verified& effect : null_pair.effects) largest = std::max(largest, effect.bound);
     result["control"] = {{"discoveries", null_pair.discoveries}, {"largest_bound", largest}};

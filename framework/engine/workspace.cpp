@@ -206,7 +206,10 @@ at::Tensor draw_subset(const Key& data, const Json& spec, std::int64_t examples)
                       spec.at("index").get<std::uint64_t>());
   std::vector<std::int64_t> rows;
   if (spec.at("design") == "fixed") {
-    rows = random.choose(examples, static_cast<std::int64_t>(keep * static_cast<double>(examples)));
+    // .29 x 100 is 28.999... in floating point.
+    constexpr double kRounding = 1e-9;
+    rows = random.choose(
+        examples, static_cast<std::int64_t>(keep * static_cast<double>(examples) + kRounding));
   } else {
     for (std::int64_t i = 0; i < examples; ++i) {
       if (random.uniform_double() < keep) rows.push_back(i);

@@ -14,7 +14,7 @@ namespace modeldiff {
 namespace {
 
 /// Raised when what an artifact holds, or means, changes.
-constexpr int kArtifactSchema = 5;
+constexpr int kArtifactSchema = 6;
 /// Runs that one effects cell puts through the same transformed images.
 constexpr std::int64_t kRunsOfEffectsCell = 10;
 /// Subset runs whose answers one measurements cell collects.
@@ -295,7 +295,7 @@ class PlanBuilder {
       Subset subset{keeps[static_cast<std::size_t>(i) % keeps.size()],
                     attribute.at("subsets").at("design").get<std::string>(), i};
       const std::size_t run = add_run(algorithm, role, i, keep, subsets ? &subset : nullptr);
-      attribute_runs_[algorithm].push_back(run);
+      if (first == 0) attribute_runs_[algorithm].push_back(run);
       Cell scores;
       scores.kind = "run_scores";
       scores.label = fmt::format("scores of algorithm {}, run {}", algorithm, i);
@@ -616,45 +616,6 @@ Plan make_plan(const Experiment& experiment, const PluginRegistry& plugins, cons
   if (auto errors = unmet_preconditions(experiment, plugins, data); !errors.empty())
     throw ConfigError(std::move(errors));
   return PlanBuilder(experiment, plugins, data, digests).build();
-}
-
-Json to_json(const Plan& plan) {
-  Json cells = Json::array();
-  for (const Cell& cell : plan.cells) {
-    cells.push_back({{"kind", cell.kind},
-                     {"label", cell.label},
-                     {"path", cell.path},
-                     {"config", cell.config},
-                     {"own", cell.own},
-                     {"inputs", cell.inputs},
-                     {"after", cell.after},
-                     {"key", cell.key.text()}});
-  }
-  return {{"experiment", plan.experiment}, {"description", plan.description},
-          {"abi_tag", plan.abi_tag},       {"configs", plan.configs},
-          {"data_paths", plan.data_paths}, {"cells", cells}};
-}
-
-Plan plan_from_json(const Json& json) {
-  Plan plan;
-  plan.experiment = json.at("experiment").get<std::string>();
-  plan.description = json.at("description");
-  plan.abi_tag = json.at("abi_tag").get<std::string>();
-  plan.configs = json.at("configs").get<std::vector<Json>>();
-  plan.data_paths = json.at("data_paths").get<std::map<std::string, std::string>>();
-  for (const Json& item : json.at("cells")) {
-    Cell cell;
-    cell.kind = item.at("kind").get<std::string>();
-    cell.label = item.at("label").get<std::string>();
-    cell.path = item.at("path").get<std::string>();
-    cell.config = item.at("config").get<std::size_t>();
-    cell.own = item.at("own");
-    cell.inputs = item.at("inputs").get<std::map<std::string, std::vector<std::size_t>>>();
-    cell.after = item.at("after").get<std::vector<std::size_t>>();
-    cell.key = Key::parse(item.at("key").get<std::string>());
-    plan.cells.push_back(std::move(cell));
-  }
-  return plan;
 }
 
 }  // namespace modeldiff

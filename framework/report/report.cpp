@@ -110,12 +110,20 @@ class Page {
 
   std::string difference() const {
     const Json& compare = result_.at("compare");
+    const bool known_noise =
+        compare.at("sides")[0].at("test").get<std::string>().find(" against ") != std::string::npos;
     std::string out = fmt::format(
-        "<h2>Is there a difference at all?</h2><p>If the algorithms were the same, their training "
-        "runs could be exchanged. The size of the first direction of "
-        "the residual, <span style=\"color:var(--bad)\">red</span>, beside what it becomes when "
-        "the runs are dealt at random ({} times, {} runs a side). {}</p><div class=\"cards\">",
+        "<h2>Is there a difference at all?</h2><p>{} The size of the first direction of the "
+        "residual, <span style=\"color:var(--bad)\">red</span>, beside what it becomes {} ({} "
+        "times, {} runs a side).{} {}</p><div class=\"cards\">",
+        known_noise ? "The scores come from runs on random subsets, so that their noise is known."
+                    : "If the algorithms were the same, their training runs could be exchanged.",
+        known_noise ? "where there is noise alone" : "when the runs are dealt at random",
         compare.at("permutations").get<std::int64_t>(), compare.at("runs").get<std::int64_t>(),
+        known_noise && compare.at("residual") == "normalised"
+            ? " Tested are the unregularised scores; the directions below are those of the "
+              "regularised ones, which show the examples more clearly."
+            : "",
         html::artifact(compare));
     const auto card = [&](const std::string& title, const Json& test, const std::string& note) {
       const std::string p = html::number(test.at("p_value"));
@@ -367,21 +375,29 @@ class Page {
   std::string by_source_class(const Json& claims, const std::vector<std::string>& names) const {
     if (claims.empty()) return "";
     const std::string a = html::escape(names[0]), b = html::escape(names[1]);
-    std::vector<html::Column> columns{
-        {"transformation"}, {"towards"}, {"logit on " + a, true}, {"logit on " + b, true}};
+    std::vector<html::Column> columns{{"transformation"},          {"towards"},
+                                      {"logit on " + a, true},     {"logit on " + b, true},
+                                      {"predicted on " + a, true}, {"predicted on " + b, true},
+                                      {"margin on " + a, true},    {"margin on " + b, true}};
     const auto classes =
         static_cast<std::int64_t>(claims.front().at("effect_by_source_class").at(names[0]).size());
     for (std::int64_t c = 0; c < classes; ++c)
       columns.push_back({html::escape(class_name(c)), true});
     std::vector<std::vector<std::string>> rows;
     for (const Json& claim : claims) {
-      const auto logit = [&](const std::string& name) {
-        return fmt::format("{:+.2f}", claim.at("logit_effect").at(name).get<double>());
+      const auto logit = [&](const char* what, const std::string& name) {
+        const Json& effect = claim.at(what).at(name);
+        return fmt::format("{:+.2f} <span class=\"ci\">[{:.2f}, {:.2f}]</span>",
+                           effect.at("estimate").get<double>(), effect.at("lower").get<double>(),
+                           effect.at("upper").get<double>());
       };
-      auto& row = rows.emplace_back(
-          std::vector<std::string>{html::escape(claim.at("label").get<std::string>()),
-                                   html::escape(claim.at("target_class_name").get<std::string>()),
-                                   logit(names[0]), logit(names[1])});
+      auto& row = rows.emplace_back(std::vector<std::string>{
+          html::escape(claim.at("label").get<std::string>()),
+          html::escape(claim.at("target_class_name").get<std::string>()),
+          logit("logit_effect", names[0]), logit("logit_effect", names[1]),
+          html::points_interval(claim.at("prediction_effect").at(names[0])),
+          html::points_interval(claim.at("prediction_effect").at(names[1])),
+          logit("margin_effect", names[0]), logit("margin_effect", names[1])});
       for (std::int64_t c = 0; c < classes; ++c) {
         const Json &of_a = claim.at("effect_by_source_class").at(names[0]).at(c),
                    &of_b = claim.at("effect_by_source_class").at(names[1]).at(c);
@@ -392,9 +408,10 @@ class Page {
       }
     }
     return fmt::format(
-        "<details><summary>In logits, and by class of the images</summary><p>Effects on the logit "
-        "of the class, and on its probability in points on images of each class: {} / {}.</p>{}"
-        "</details>",
+        "<details><summary>In logits and predictions, and by class of the images</summary><p>"
+        "Effects on the logit of the class; on how many images of other classes are predicted as "
+        "it, in points; on the log-odds margin of the images' own classes; and on the class's "
+        "probability in points on images of each class: {} / {}.</p>{}</details>",
         a, b, html::table(columns, rows));
   }
 

@@ -193,6 +193,14 @@ std::vector<std::string> verdict(const Json& result) {
           not_other, effect_text(first ? of_a : of_b), effect_text(first ? of_b : of_a),
           verify->at("runs").at(names[0]).get<std::int64_t>(),
           verify->at("images").get<std::int64_t>(), best.at("adjusted_p_value").get<double>()));
+      if (const Json& placebo = best.at("placebo"); placebo.is_object() &&
+                                                    placebo.at("lower").get<double>() <= 0 &&
+                                                    placebo.at("upper").get<double>() >= 0) {
+        lines.push_back(fmt::format(
+            "That it is the shape is not shown: beyond its placebo, which has the pixels without "
+            "their meaning, the difference is {}.",
+            effect_text(placebo)));
+      }
       lines.push_back(fmt::format(
           "{} of {} tested transformations are discoveries (false discovery rate {}){}.",
           discoveries, verify->at("tested").get<std::int64_t>(),

@@ -60,6 +60,31 @@ TEST_CASE("changed predictions are counted run by run, whatever they change to")
   CHECK(at::equal(changed_predictions(before, after), at::tensor({0.0, 0.5}, at::kDouble)));
 }
 
+TEST_CASE("an effect on predictions counts images of other classes that become the class") {
+  // Four images of class 0 and one of class 1, all predicted as 0; after it run 1 predicts three of
+  // the former as 1.
+  const at::Tensor before = at::eye(2).slice(0, 0, 1).expand({2, 5, 2});
+  const at::Tensor labels = at::tensor({0, 0, 0, 0, 1}, at::kLong);
+  at::Tensor after = before.clone();
+  after[1].narrow(0, 0, 3).copy_(at::eye(2)[1].expand({3, 2}));
+  const at::Tensor effects = prediction_effects(before, after, labels);
+  CHECK(at::equal(effects[0], at::zeros({2}, at::kDouble)));
+  CHECK(effects[1][0].item<double>() == 0);
+  CHECK(effects[1][1].item<double>() == 0.75);
+}
+
+TEST_CASE("the claim told first is a discovery where there is one") {
+  Verification verification;
+  verification.effects.resize(2);
+  verification.effects[0].discovery = true;
+  verification.effects[0].bound = 0.01;
+  verification.effects[1].bound = 0.02;
+  verification.ranking = {1, 0};
+  CHECK(leading_claim(verification) == 0);
+  verification.effects[0].discovery = false;
+  CHECK(leading_claim(verification) == 1);
+}
+
 TEST_CASE("effects on probabilities sum to 0 over classes, image by image") {
   const at::Tensor before = normal(1, {kRuns, kImages, kClasses}).softmax(2);
   const at::Tensor after = normal(2, {kRuns, kImages, kClasses}).softmax(2);

@@ -81,8 +81,8 @@ ProgramRun run_program(const std::vector<std::string>& arguments, const fs::path
   return {code, content_of(out), content_of(err)};
 }
 
-bool holds(std::string_view text, std::string_view part) {
-  return text.find(part) != std::string_view::npos;
+bool holds(const std::string& text, const std::string& part) {
+  return text.find(part) != std::string::npos;
 }
 
 std::string content_of(const fs::path& file) {

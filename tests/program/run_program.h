@@ -39,7 +39,7 @@ ProgramRun run_program(const std::vector<std::string>& arguments,
                        std::chrono::seconds limit = std::chrono::seconds(120));
 
 /// Whether a part is in a text.
-bool holds(std::string_view text, std::string_view part);
+bool holds(const std::string& text, const std::string& part);
 std::string content_of(const std::filesystem::path& file);
 void write_file(const std::filesystem::path& file, std::string_view content);
 std::string replaced(std::string text, const std::string& old, const std::string& by);

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <memory>
 #include <new>
+#include <numeric>
+#include <vector>
 
 #include "kronecker_projection.h"
 #include "modeldiff/parallel.h"
@@ -43,6 +45,24 @@ void add_sums(const float* sums, std::int64_t column, at::Tensor& phi) {
   }
 }
 
+/// phi[:, column ..] = sums [n, 16]
+void set_columns(const float* sums, std::int64_t column, at::Tensor& phi) {
+  const std::int64_t n = phi.size(0), k = phi.size(1);
+  float* result = phi.data_ptr<float>();
+  for (std::int64_t r = 0; r < n; ++r)
+    std::copy_n(sums + r * kTileColumns, std::min(kTileColumns, k - column),
+                result + r * k + column);
+}
+
+/// sums [n, 16] = phi[:, column ..]; columns past the last stay.
+void get_columns(const at::Tensor& phi, std::int64_t column, float* sums) {
+  const std::int64_t n = phi.size(0), k = phi.size(1);
+  const auto* values = phi.const_data_ptr<float>();
+  for (std::int64_t r = 0; r < n; ++r)
+    std::copy_n(values + r * k + column, std::min(kTileColumns, k - column),
+                sums + r * kTileColumns);
+}
+
 /// phi += sum_o delta_o (P_o' a) for a linear layer, P_o the rows of P of unit o and its bias.
 /// @param a [n, in], delta [n, out] float32, contiguous; phi [n, k]
 void add_linear_layer(const LayerProjection& projection, const at::Tensor& a,
@@ -77,7 +97,9 @@ void add_linear_layer(const LayerProjection& projection, const at::Tensor& a,
   });
 }
 
-/// phi += G P. @param gradients [n, count] float32, contiguous, of the parameters from `first`
+/// phi += G P, kTileRows parameters after another, so that parameters in several calls give the same
+/// bytes as in one if the earlier calls have whole tiles.
+/// @param gradients [n, count] float32, contiguous, of the parameters from `first`
 void add_dense(const LayerProjection& projection, const at::Tensor& gradients, std::int64_t first,
                at::Tensor& phi) {
   const std::int64_t n = gradients.size(0), count = gradients.size(1), k = phi.size(1);
@@ -86,9 +108,11 @@ void add_dense(const LayerProjection& projection, const at::Tensor& gradients, s
     Panel panel;
     const AlignedFloats tile(kTileRows * kTileColumns);
     const AlignedFloats sums(n * kPanelColumns);  // [tiles, n, 16]
-    std::fill_n(sums.get(), n * kPanelColumns, 0.0f);
     const std::int64_t tiles =
         (std::min(kPanelColumns, k - block * kPanelColumns) + kTileColumns - 1) / kTileColumns;
+    std::fill_n(sums.get(), n * kPanelColumns, 0.0f);
+    for (std::int64_t t = 0; t < tiles; ++t)
+      get_columns(phi, block * kPanelColumns + t * kTileColumns, sums.get() + t * n * kTileColumns);
     for (std::int64_t begin = 0; begin < count; begin += kTileRows) {
       const std::int64_t rows = std::min(kTileRows, count - begin);
       panel.draw(projection, first + begin, rows, block);
@@ -101,7 +125,7 @@ void add_dense(const LayerProjection& projection, const at::Tensor& gradients, s
       }
     }
     for (std::int64_t t = 0; t < tiles; ++t)
-      add_sums(sums.get() + t * n * kTileColumns, block * kPanelColumns + t * kTileColumns, phi);
+      set_columns(sums.get() + t * n * kTileColumns, block * kPanelColumns + t * kTileColumns, phi);
   });
 }
 
@@ -179,15 +203,20 @@ void for_gradient_blocks(const LayerRecord& record, const at::Tensor& delta,
   }
   const std::int64_t n = delta.size(0), out = delta.size(1);
   const std::int64_t fan_in = record.input.size(1) * record.kernel[0] * record.kernel[1];
-  const std::int64_t channels = std::clamp<std::int64_t>(kDenseFloats / (n * fan_in), 1, out);
+  // Whole tiles of add_dense().
+  const std::int64_t step = kTileRows / std::gcd(kTileRows, fan_in);
+  const std::int64_t channels =
+      std::min(std::max(kDenseFloats / (n * fan_in) / step, std::int64_t{1}) * step, out);
+  std::vector<at::Tensor> biases;
   LayerRecord some = record;
   for (std::int64_t first = 0; first < out; first += channels) {
     const std::int64_t count = std::min(channels, out - first);
     some.output = record.output.narrow(1, first, count);
     const at::Tensor gradients = per_example_gradients(some, delta.narrow(1, first, count));
     use({gradients.narrow(1, 0, count * fan_in), first * fan_in});
-    if (record.bias) use({gradients.narrow(1, count * fan_in, count), out * fan_in + first});
+    if (record.bias) biases.push_back(gradients.narrow(1, count * fan_in, count));
   }
+  if (record.bias) use({at::cat(biases, 1), out * fan_in});
 }
 
 void add_projected_layer(const LayerProjection& projection, const LayerRecord& record,

@@ -11,7 +11,8 @@
 namespace modeldiff::trak {
 
 /// phi += g P for the gradients g of one layer's parameters, n examples. Any number of examples at
-/// once and any number of threads give the same bytes.
+/// once, from two on, and any number of threads give the same bytes. (The product that makes the
+/// gradient of a convolution takes another way for a single example.)
 /// The gradients of a linear layer are outer products, delta a', and are not made: for a dense P, P is
 /// applied to the inputs a for one unit at a time and scaled by delta, zeros of both passed over.
 /// Other layers are taken a part at a time.

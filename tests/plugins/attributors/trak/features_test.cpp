@@ -7,6 +7,7 @@
 #include <cmath>
 
 #include "modeldiff/core/error.h"
+#include "modeldiff/core/random.h"
 #include "plugins/attributors/trak/project_layer.h"
 #include "plugins/attributors/trak/projection.h"
 #include "tests/plugins/attributors/small_models.h"
@@ -165,6 +166,37 @@ TEST_CASE("a projected layer is the same bytes for any number of examples at onc
       at::set_num_threads(threads);
     }
   }
+}
+
+TEST_CASE("a convolution whose gradients are taken in parts is the same bytes for any of them") {
+  // 590,080 parameters: the gradients of 30 examples are too many at once, those of 3 are not.
+  const auto drawn = [](std::uint64_t seed, std::vector<std::int64_t> shape) {
+    at::Tensor out = at::empty(shape, at::kFloat);
+    RandomStream(seed).fill_normal(out.mutable_data_ptr<float>(), out.numel(), 1);
+    return out;
+  };
+  LayerRecord record;
+  record.name = "conv";
+  record.kind = LayerRecord::Kind::conv2d;
+  record.input = drawn(1, {30, 256, 4, 4});
+  record.output = at::zeros({30, 256, 4, 4});
+  record.bias = true;
+  record.kernel = {3, 3};
+  record.stride = {1, 1};
+  record.padding = {1, 1};
+  const at::Tensor delta = drawn(2, record.output.sizes().vec());
+  const trak::LayerProjection projection(ProjectionKind::rademacher, 5, record.name);
+  const auto projected = [&](std::int64_t begin, std::int64_t count) {
+    LayerRecord some = record;
+    some.input = record.input.narrow(0, begin, count);
+    some.output = record.output.narrow(0, begin, count);
+    at::Tensor phi = at::zeros({count, 40});
+    trak::add_projected_layer(projection, some, delta.narrow(0, begin, count), phi);
+    return phi;
+  };
+  const at::Tensor together = projected(0, 30);
+  for (const std::int64_t count : {2, 3, 17})
+    CHECK(projected(5, count).equal(together.narrow(0, 5, count)));
 }
 
 TEST_CASE("training examples and queries of a run share P; runs do not") {
