@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -320,9 +321,7 @@ class Page {
       rows.back().insert(rows.back().end(),
                          {html::points_interval(claim.at("difference")),
                           html::number(claim.at("adjusted_p_value"), 2),
-                          placebo.is_object() ? html::points_interval(placebo) : "–",
-                          html::percent_interval(claim.at("changed_predictions").at(names[0])),
-                          html::percent_interval(claim.at("changed_predictions").at(names[1]))});
+                          placebo.is_object() ? html::points_interval(placebo) : "–"});
     }
     const std::string a = html::escape(names[0]), b = html::escape(names[1]);
     std::vector<html::Column> columns{{"transformation"}, {"class"},         {"claim"},
@@ -331,11 +330,8 @@ class Page {
       for (const auto& [name, unused] : claims.front().at("also").items())
         columns.push_back({"on " + html::escape(name), true});
     }
-    columns.insert(columns.end(), {{"difference", true},
-                                   {"adjusted p", true},
-                                   {"more than placebo", true},
-                                   {"predictions changed on " + a, true},
-                                   {"on " + b, true}});
+    columns.insert(columns.end(),
+                   {{"difference", true}, {"adjusted p", true}, {"more than placebo", true}});
     out += html::table(columns, rows);
     if (verify.contains("control")) {
       out += fmt::format(
@@ -344,18 +340,17 @@ class Page {
           a, verify.at("control").at("discoveries").get<std::int64_t>(),
           html::points(verify.at("control").at("largest_bound")));
     }
-    return out + wider_intervals(claims) + by_source_class(claims, names) + pairs(claims);
+    return out + wider_intervals(claims) + other_effects(claims, names) +
+           by_source_class(claims, names) + pairs(claims);
   }
 
   /// What the difference may be when all claims are read at once, and on other images.
   std::string wider_intervals(const Json& claims) const {
     std::vector<std::vector<std::string>> rows;
     for (const Json& claim : claims) {
-      rows.push_back({html::escape(claim.at("label").get<std::string>()),
-                      html::escape(claim.at("target_class_name").get<std::string>()),
-                      html::points_interval(claim.at("difference")),
-                      html::points_interval(claim.at("difference_simultaneous")),
-                      html::points_interval(claim.at("difference_over_images"))});
+      std::vector<std::string>& row = rows.emplace_back(row_of(claim));
+      for (const char* which : {"difference", "difference_simultaneous", "difference_over_images"})
+        row.push_back(html::points_interval(claim.at(which)));
     }
     return "<details><summary>Wider intervals of the difference</summary><p>In points. Those of "
            "the table above are each for itself and about the runs, on these images; all at once "
@@ -370,34 +365,59 @@ class Page {
            "</details>";
   }
 
-  /// Whether an effect comes from images of one class, and whether probabilities hide it by being
-  /// near 0 or 1 already.
+  /// The transformation and the class that a row of a further table is about.
+  static std::vector<std::string> row_of(const Json& claim) {
+    return {html::escape(claim.at("label").get<std::string>()),
+            html::escape(claim.at("target_class_name").get<std::string>())};
+  }
+
+  /// What a probability may hide by being near 0 or 1 already, and what effects on the class do not
+  /// show.
+  std::string other_effects(const Json& claims, const std::vector<std::string>& names) const {
+    const auto in_logits = [](const Json& effect) {
+      return fmt::format("{:+.2f} <span class=\"ci\">[{:.2f}, {:.2f}]</span>",
+                         effect.at("estimate").get<double>(), effect.at("lower").get<double>(),
+                         effect.at("upper").get<double>());
+    };
+    struct Effect {
+      const char *key, *title;
+      std::function<std::string(const Json&)> text;
+    };
+    const Effect effects[] = {{"logit_effect", "logit", in_logits},
+                              {"prediction_effect", "predicted", html::points_interval},
+                              {"margin_effect", "margin", in_logits},
+                              {"changed_predictions", "changed", html::percent_interval}};
+    std::vector<html::Column> columns{{"transformation"}, {"towards"}};
+    for (const Effect& effect : effects) {
+      for (const std::string& name : names)
+        columns.push_back({fmt::format("{} on {}", effect.title, html::escape(name)), true});
+    }
+    std::vector<std::vector<std::string>> rows;
+    for (const Json& claim : claims) {
+      std::vector<std::string>& row = rows.emplace_back(row_of(claim));
+      for (const Effect& effect : effects) {
+        for (const std::string& name : names)
+          row.push_back(effect.text(claim.at(effect.key).at(name)));
+      }
+    }
+    return "<details><summary>In logits, predictions and margins</summary><p>Effects on the logit "
+           "of the class; on how many images of other classes are predicted as it, in points; on "
+           "the log-odds margin of the images' own classes; and the share of predictions that "
+           "change at all.</p>" +
+           html::table(columns, rows) + "</details>";
+  }
+
+  /// Whether an effect comes from images of one class.
   std::string by_source_class(const Json& claims, const std::vector<std::string>& names) const {
     if (claims.empty()) return "";
-    const std::string a = html::escape(names[0]), b = html::escape(names[1]);
-    std::vector<html::Column> columns{{"transformation"},          {"towards"},
-                                      {"logit on " + a, true},     {"logit on " + b, true},
-                                      {"predicted on " + a, true}, {"predicted on " + b, true},
-                                      {"margin on " + a, true},    {"margin on " + b, true}};
+    std::vector<html::Column> columns{{"transformation"}, {"towards"}};
     const auto classes =
         static_cast<std::int64_t>(claims.front().at("effect_by_source_class").at(names[0]).size());
     for (std::int64_t c = 0; c < classes; ++c)
       columns.push_back({html::escape(class_name(c)), true});
     std::vector<std::vector<std::string>> rows;
     for (const Json& claim : claims) {
-      const auto logit = [&](const char* what, const std::string& name) {
-        const Json& effect = claim.at(what).at(name);
-        return fmt::format("{:+.2f} <span class=\"ci\">[{:.2f}, {:.2f}]</span>",
-                           effect.at("estimate").get<double>(), effect.at("lower").get<double>(),
-                           effect.at("upper").get<double>());
-      };
-      auto& row = rows.emplace_back(std::vector<std::string>{
-          html::escape(claim.at("label").get<std::string>()),
-          html::escape(claim.at("target_class_name").get<std::string>()),
-          logit("logit_effect", names[0]), logit("logit_effect", names[1]),
-          html::points_interval(claim.at("prediction_effect").at(names[0])),
-          html::points_interval(claim.at("prediction_effect").at(names[1])),
-          logit("margin_effect", names[0]), logit("margin_effect", names[1])});
+      std::vector<std::string>& row = rows.emplace_back(row_of(claim));
       for (std::int64_t c = 0; c < classes; ++c) {
         const Json &of_a = claim.at("effect_by_source_class").at(names[0]).at(c),
                    &of_b = claim.at("effect_by_source_class").at(names[1]).at(c);
@@ -408,11 +428,10 @@ class Page {
       }
     }
     return fmt::format(
-        "<details><summary>In logits and predictions, and by class of the images</summary><p>"
-        "Effects on the logit of the class; on how many images of other classes are predicted as "
-        "it, in points; on the log-odds margin of the images' own classes; and on the class's "
-        "probability in points on images of each class: {} / {}.</p>{}</details>",
-        a, b, html::table(columns, rows));
+        "<details><summary>By class of the images</summary><p>Effects on the class's probability "
+        "in "
+        "points on images of each class: {} / {}.</p>{}</details>",
+        html::escape(names[0]), html::escape(names[1]), html::table(columns, rows));
   }
 
   std::string pairs(const Json& claims) const {
