@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -15,13 +14,12 @@
 #include "report/charts.h"
 #include "report/html.h"
 #include "report/page_style.h"
+#include "report/proof.h"
 #include "report/result.h"
 
 namespace modeldiff {
 namespace {
 
-/// Claims whose pictures are shown.
-constexpr std::size_t kShownPairs = 6;
 /// Directions of each side whose pictures are shown; the others stand in the table.
 constexpr std::size_t kShownDirections = 2;
 /// Classes, and groups, that are counted at an end of a direction.
@@ -38,7 +36,7 @@ class Page {
                                    html::escape(question()));
     body += verdict_box() + chips();
     if (result_.contains("compare")) body += difference() + directions();
-    if (result_.contains("verify")) body += transformations();
+    if (result_.contains("verify")) body += proof_section(result_, images_of("verification"));
     body += learning_curves() + evaluations() + missing() + expectations() + provenance();
     return fmt::format(
         "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" "
@@ -56,13 +54,8 @@ class Page {
   }
 
   std::string class_name(std::int64_t c) const { return name_of("class_names", c); }
-
-  /// What the data set calls a class or a group; its number where it has no names.
   std::string name_of(const char* list, std::int64_t index) const {
-    const Json& names = result_.at("dataset").at(list);
-    return static_cast<std::size_t>(index) < names.size()
-               ? names[static_cast<std::size_t>(index)].get<std::string>()
-               : fmt::format("{}", index);
+    return name_in_dataset(result_, list, index);
   }
 
   /// Numbers that another program may want from the page itself; result.json has all.
@@ -276,181 +269,6 @@ class Page {
       }
     }
     return out;
-  }
-
-  std::string transformations() const {
-    const Json& verify = result_.at("verify");
-    const auto names = verify.at("between").get<std::vector<std::string>>();
-    const Json& claims = verify.at("claims");
-    double scale = 1e-3;
-    for (const Json& claim : claims) {
-      for (const std::string& name : names)
-        scale = std::max(scale,
-                         std::abs(claim.at("effect").at(name).at("estimate").get<double>()) * 1.15);
-    }
-    std::string out = fmt::format(
-        "<h2>The proof</h2><p>{} transformations were proposed, {} of them tested on runs and "
-        "images that served nothing before: {} training runs a side, {} images. Effects are "
-        "changes of the "
-        "probability of a class on images of other classes, in points, with {:.0f} % intervals "
-        "over runs; p-values{} are adjusted for a false discovery rate of {}. {}</p>"
-        "<p class=\"keys\"><span><i class=\"a\"></i>{}</span><span><i "
-        "class=\"b\"></i>{}</span></p>",
-        verify.at("proposed").get<std::int64_t>(), verify.at("tested").get<std::int64_t>(),
-        verify.at("runs").at(names[0]).get<std::int64_t>(), verify.at("images").get<std::int64_t>(),
-        100 * verify.at("confidence").get<double>(),
-        verify.at("paired").get<bool>() ? ", of sign flips of paired runs," : "",
-        verify.at("false_discovery_rate").get<double>(), html::artifact(verify),
-        html::escape(names[0]), html::escape(names[1]));
-    std::vector<std::vector<std::string>> rows;
-    for (const Json& claim : claims) {
-      const Json& effect = claim.at("effect");
-      const std::string who = claim_in_words(claim.at("claim").get<std::string>(), names);
-      const Json& placebo = claim.at("placebo");
-      rows.push_back({fmt::format("{}<br><span class=\"soft\">{}{}</span>",
-                                  html::escape(claim.at("label").get<std::string>()),
-                                  html::escape(claim.at("family").get<std::string>()),
-                                  claim.at("preregistered").get<bool>() ? ", preregistered" : ""),
-                      html::escape(claim.at("target_class_name").get<std::string>()),
-                      html::escape(who == "none" ? "–" : who),
-                      charts::effect_pair(effect.at(names[0]), effect.at(names[1]), scale),
-                      html::points_interval(effect.at(names[0])),
-                      html::points_interval(effect.at(names[1]))});
-      for (const auto& [name, other] : claim.at("also").items())
-        rows.back().push_back(html::points_interval(other));
-      rows.back().insert(rows.back().end(),
-                         {html::points_interval(claim.at("difference")),
-                          html::number(claim.at("adjusted_p_value"), 2),
-                          placebo.is_object() ? html::points_interval(placebo) : "–"});
-    }
-    const std::string a = html::escape(names[0]), b = html::escape(names[1]);
-    std::vector<html::Column> columns{{"transformation"}, {"class"},         {"claim"},
-                                      {"effect"},         {"on " + a, true}, {"on " + b, true}};
-    if (!claims.empty()) {
-      for (const auto& [name, unused] : claims.front().at("also").items())
-        columns.push_back({"on " + html::escape(name), true});
-    }
-    columns.insert(columns.end(),
-                   {{"difference", true}, {"adjusted p", true}, {"more than placebo", true}});
-    out += html::table(columns, rows);
-    if (verify.contains("control")) {
-      out += fmt::format(
-          "<p class=\"soft\">The same tests of {} against other runs of itself: {} discoveries, "
-          "largest bound {}.</p>",
-          a, verify.at("control").at("discoveries").get<std::int64_t>(),
-          html::points(verify.at("control").at("largest_bound")));
-    }
-    return out + wider_intervals(claims) + other_effects(claims, names) +
-           by_source_class(claims, names) + pairs(claims);
-  }
-
-  /// What the difference may be when all claims are read at once, and on other images.
-  std::string wider_intervals(const Json& claims) const {
-    std::vector<std::vector<std::string>> rows;
-    for (const Json& claim : claims) {
-      std::vector<std::string>& row = rows.emplace_back(row_of(claim));
-      for (const char* which : {"difference", "difference_simultaneous", "difference_over_images"})
-        row.push_back(html::points_interval(claim.at(which)));
-    }
-    return "<details><summary>Wider intervals of the difference</summary><p>In points. Those of "
-           "the table above are each for itself and about the runs, on these images; all at once "
-           "hold together with the same confidence (Bonferroni); those for images like these draw "
-           "runs and images anew (bootstrap).</p>" +
-           html::table({{"transformation"},
-                        {"class"},
-                        {"each", true},
-                        {"all at once", true},
-                        {"images like these", true}},
-                       rows) +
-           "</details>";
-  }
-
-  /// The transformation and the class that a row of a further table is about.
-  static std::vector<std::string> row_of(const Json& claim) {
-    return {html::escape(claim.at("label").get<std::string>()),
-            html::escape(claim.at("target_class_name").get<std::string>())};
-  }
-
-  /// What a probability may hide by being near 0 or 1 already, and what effects on the class do not
-  /// show.
-  std::string other_effects(const Json& claims, const std::vector<std::string>& names) const {
-    const auto in_logits = [](const Json& effect) {
-      return fmt::format("{:+.2f} <span class=\"ci\">[{:.2f}, {:.2f}]</span>",
-                         effect.at("estimate").get<double>(), effect.at("lower").get<double>(),
-                         effect.at("upper").get<double>());
-    };
-    struct Effect {
-      const char *key, *title;
-      std::function<std::string(const Json&)> text;
-    };
-    const Effect effects[] = {{"logit_effect", "logit", in_logits},
-                              {"prediction_effect", "predicted", html::points_interval},
-                              {"margin_effect", "margin", in_logits},
-                              {"changed_predictions", "changed", html::percent_interval}};
-    std::vector<html::Column> columns{{"transformation"}, {"towards"}};
-    for (const Effect& effect : effects) {
-      for (const std::string& name : names)
-        columns.push_back({fmt::format("{} on {}", effect.title, html::escape(name)), true});
-    }
-    std::vector<std::vector<std::string>> rows;
-    for (const Json& claim : claims) {
-      std::vector<std::string>& row = rows.emplace_back(row_of(claim));
-      for (const Effect& effect : effects) {
-        for (const std::string& name : names)
-          row.push_back(effect.text(claim.at(effect.key).at(name)));
-      }
-    }
-    return "<details><summary>In logits, predictions and margins</summary><p>Effects on the logit "
-           "of the class; on how many images of other classes are predicted as it, in points; on "
-           "the log-odds margin of the images' own classes; and the share of predictions that "
-           "change at all.</p>" +
-           html::table(columns, rows) + "</details>";
-  }
-
-  /// Whether an effect comes from images of one class.
-  std::string by_source_class(const Json& claims, const std::vector<std::string>& names) const {
-    if (claims.empty()) return "";
-    std::vector<html::Column> columns{{"transformation"}, {"towards"}};
-    const auto classes =
-        static_cast<std::int64_t>(claims.front().at("effect_by_source_class").at(names[0]).size());
-    for (std::int64_t c = 0; c < classes; ++c)
-      columns.push_back({html::escape(class_name(c)), true});
-    std::vector<std::vector<std::string>> rows;
-    for (const Json& claim : claims) {
-      std::vector<std::string>& row = rows.emplace_back(row_of(claim));
-      for (std::int64_t c = 0; c < classes; ++c) {
-        const Json &of_a = claim.at("effect_by_source_class").at(names[0]).at(c),
-                   &of_b = claim.at("effect_by_source_class").at(names[1]).at(c);
-        row.push_back(of_a.is_null() || of_b.is_null()
-                          ? "–"
-                          : fmt::format("{:+.1f} / {:+.1f}", 100 * of_a.get<double>(),
-                                        100 * of_b.get<double>()));
-      }
-    }
-    return fmt::format(
-        "<details><summary>By class of the images</summary><p>Effects on the class's probability "
-        "in "
-        "points on images of each class: {} / {}.</p>{}</details>",
-        html::escape(names[0]), html::escape(names[1]), html::table(columns, rows));
-  }
-
-  std::string pairs(const Json& claims) const {
-    const std::optional<SafetensorsFile> images = images_of("verification");
-    if (!images) return "";
-    std::string out = "<h3>Before and after</h3><div class=\"pairs\">";
-    for (std::size_t i = 0; i < claims.size() && i < kShownPairs; ++i) {
-      const std::string before = fmt::format("{}.before", i), after = fmt::format("{}.after", i);
-      if (!images->contains(before)) continue;
-      const auto label = claims[i].at("label").get<std::string>();
-      const std::vector<html::Tile> plain(4, {"before", "an image before: " + label, false}),
-          changed(4, {"after", "an image after: " + label, false});
-      out += fmt::format(
-          "<div class=\"card\"><h3>{}</h3><p class=\"soft\">towards class {}</p>{}{}</div>",
-          html::escape(label), html::escape(claims[i].at("target_class_name").get<std::string>()),
-          html::image_grid(images->tensor(before), plain),
-          html::image_grid(images->tensor(after), changed));
-    }
-    return out + "</div>";
   }
 
   /// Training loss by epoch: median over an algorithm's runs, with the band of all of them.

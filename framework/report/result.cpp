@@ -141,6 +141,13 @@ Json collect_result(const Plan& plan, const Store& store, const std::vector<Miss
   return result;
 }
 
+std::string name_in_dataset(const Json& result, const char* list, std::int64_t index) {
+  const Json& names = result.at("dataset").at(list);
+  return static_cast<std::size_t>(index) < names.size()
+             ? names[static_cast<std::size_t>(index)].get<std::string>()
+             : fmt::format("{}", index);
+}
+
 std::string claim_in_words(std::string claim, const std::vector<std::string>& between) {
   for (const auto& [word, name] :
        {std::pair{"first", between[0]}, std::pair{"second", between[1]}}) {

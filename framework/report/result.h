@@ -30,6 +30,10 @@ bool stands_in_result(const std::string& kind);
 Json collect_result(const Plan& plan, const Store& store, const std::vector<MissingCell>& missing,
                     const std::vector<Expectation>& expectations);
 
+/// What the data set of a result calls a class ("class_names") or a group ("groups"); its number where
+/// it has no names.
+std::string name_in_dataset(const Json& result, const char* list, std::int64_t index);
+
 /// "A relies, B does not" for the "first relies, second does not" of a claim.
 std::string claim_in_words(std::string claim, const std::vector<std::string>& between);
 
