@@ -28,10 +28,9 @@ class Proof {
   std::string section() const {
     const Json& verify = result_.at("verify");
     const Json& claims = verify.at("claims");
-    const std::vector<std::string>& names = names_;
     double scale = 1e-3;
     for (const Json& claim : claims) {
-      for (const std::string& name : names)
+      for (const std::string& name : names_)
         scale = std::max(scale,
                          std::abs(claim.at("effect").at(name).at("estimate").get<double>()) * 1.15);
     }
@@ -44,15 +43,15 @@ class Proof {
         "<p class=\"keys\"><span><i class=\"a\"></i>{}</span><span><i "
         "class=\"b\"></i>{}</span></p>",
         verify.at("proposed").get<std::int64_t>(), verify.at("tested").get<std::int64_t>(),
-        verify.at("runs").at(names[0]).get<std::int64_t>(), verify.at("images").get<std::int64_t>(),
-        100 * verify.at("confidence").get<double>(),
+        verify.at("runs").at(names_[0]).get<std::int64_t>(),
+        verify.at("images").get<std::int64_t>(), 100 * verify.at("confidence").get<double>(),
         verify.at("paired").get<bool>() ? ", of sign flips of paired runs," : "",
         verify.at("false_discovery_rate").get<double>(), html::artifact(verify),
-        html::escape(names[0]), html::escape(names[1]));
+        html::escape(names_[0]), html::escape(names_[1]));
     std::vector<std::vector<std::string>> rows;
     for (const Json& claim : claims) {
       const Json& effect = claim.at("effect");
-      const std::string who = claim_in_words(claim.at("claim").get<std::string>(), names);
+      const std::string who = claim_in_words(claim.at("claim").get<std::string>(), names_);
       const Json& placebo = claim.at("placebo");
       rows.push_back({fmt::format("{}<br><span class=\"soft\">{}{}</span>",
                                   html::escape(claim.at("label").get<std::string>()),
@@ -60,9 +59,9 @@ class Proof {
                                   claim.at("preregistered").get<bool>() ? ", preregistered" : ""),
                       html::escape(claim.at("target_class_name").get<std::string>()),
                       html::escape(who == "none" ? "–" : who),
-                      charts::effect_pair(effect.at(names[0]), effect.at(names[1]), scale),
-                      html::points_interval(effect.at(names[0])),
-                      html::points_interval(effect.at(names[1]))});
+                      charts::effect_pair(effect.at(names_[0]), effect.at(names_[1]), scale),
+                      html::points_interval(effect.at(names_[0])),
+                      html::points_interval(effect.at(names_[1]))});
       for (const auto& [name, other] : claim.at("also").items())
         rows.back().push_back(html::points_interval(other));
       rows.back().insert(rows.back().end(),
@@ -70,7 +69,7 @@ class Proof {
                           html::number(claim.at("adjusted_p_value"), 2),
                           placebo.is_object() ? html::points_interval(placebo) : "–"});
     }
-    const std::string a = html::escape(names[0]), b = html::escape(names[1]);
+    const std::string a = html::escape(names_[0]), b = html::escape(names_[1]);
     std::vector<html::Column> columns{{"transformation"}, {"class"},         {"claim"},
                                       {"effect"},         {"on " + a, true}, {"on " + b, true}};
     if (!claims.empty()) {
@@ -122,7 +121,6 @@ class Proof {
   /// What a probability may hide by being near 0 or 1 already, and what effects on the class do not
   /// show.
   std::string other_effects(const Json& claims) const {
-    const std::vector<std::string>& names = names_;
     const auto in_logits = [](const Json& effect) {
       return fmt::format("{:+.2f} <span class=\"ci\">[{:.2f}, {:.2f}]</span>",
                          effect.at("estimate").get<double>(), effect.at("lower").get<double>(),
@@ -138,14 +136,14 @@ class Proof {
                               {"changed_predictions", "changed", html::percent_interval}};
     std::vector<html::Column> columns{{"transformation"}, {"towards"}};
     for (const Effect& effect : effects) {
-      for (const std::string& name : names)
+      for (const std::string& name : names_)
         columns.push_back({fmt::format("{} on {}", effect.title, html::escape(name)), true});
     }
     std::vector<std::vector<std::string>> rows;
     for (const Json& claim : claims) {
       std::vector<std::string>& row = rows.emplace_back(row_of(claim));
       for (const Effect& effect : effects) {
-        for (const std::string& name : names)
+        for (const std::string& name : names_)
           row.push_back(effect.text(claim.at(effect.key).at(name)));
       }
     }
@@ -158,19 +156,18 @@ class Proof {
 
   /// Whether an effect comes from images of one class.
   std::string by_source_class(const Json& claims) const {
-    const std::vector<std::string>& names = names_;
     if (claims.empty()) return "";
     std::vector<html::Column> columns{{"transformation"}, {"towards"}};
     const auto classes =
-        static_cast<std::int64_t>(claims.front().at("effect_by_source_class").at(names[0]).size());
+        static_cast<std::int64_t>(claims.front().at("effect_by_source_class").at(names_[0]).size());
     for (std::int64_t c = 0; c < classes; ++c)
       columns.push_back({html::escape(name_in_dataset(result_, "class_names", c)), true});
     std::vector<std::vector<std::string>> rows;
     for (const Json& claim : claims) {
       std::vector<std::string>& row = rows.emplace_back(row_of(claim));
       for (std::int64_t c = 0; c < classes; ++c) {
-        const Json &of_a = claim.at("effect_by_source_class").at(names[0]).at(c),
-                   &of_b = claim.at("effect_by_source_class").at(names[1]).at(c);
+        const Json &of_a = claim.at("effect_by_source_class").at(names_[0]).at(c),
+                   &of_b = claim.at("effect_by_source_class").at(names_[1]).at(c);
         row.push_back(of_a.is_null() || of_b.is_null()
                           ? "–"
                           : fmt::format("{:+.1f} / {:+.1f}", 100 * of_a.get<double>(),
@@ -181,7 +178,7 @@ class Proof {
         "<details><summary>By class of the images</summary><p>Effects on the class's probability "
         "in "
         "points on images of each class: {} / {}.</p>{}</details>",
-        html::escape(names[0]), html::escape(names[1]), html::table(columns, rows));
+        html::escape(names_[0]), html::escape(names_[1]), html::table(columns, rows));
   }
 
   std::string pairs(const Json& claims) const {
