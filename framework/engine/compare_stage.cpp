@@ -35,6 +35,33 @@ at::Tensor pictures(const Examples& examples, const at::Tensor& rows) {
   return examples.select(rows).floats().mul(255).round().clamp(0, 255).to(at::kByte);
 }
 
+/// Mean of some images, float64; a block at a time, since a class of large images may not fit.
+at::Tensor mean_image(const Examples& examples, const at::Tensor& rows) {
+  constexpr std::int64_t kBlock = 256;
+  at::Tensor sum;
+  for (const at::Tensor& block : rows.split(kBlock)) {
+    const at::Tensor part = examples.select(block).floats().to(at::kDouble).sum(0);
+    sum = sum.defined() ? sum.add_(part) : part;
+  }
+  return sum / static_cast<double>(rows.size(0));
+}
+
+/// The mean of the training images at an end, of the class that most of them have, and what it has
+/// that the rest of the class has not, the largest difference as white or black. @return [2, channels,
+/// height, width] uint8; undefined where the end is the whole class
+at::Tensor mean_pictures(const Examples& train, const at::Tensor& end) {
+  const std::int64_t label =
+      std::get<0>(train.targets.index_select(0, end).mode()).item<std::int64_t>();
+  const at::Tensor of_class = train.targets.eq(label);
+  const at::Tensor at_end = at::zeros_like(of_class).index_fill_(0, end, true);
+  const at::Tensor top = of_class.logical_and(at_end).nonzero().squeeze(1),
+                   rest = of_class.logical_and(at_end.logical_not()).nonzero().squeeze(1);
+  if (rest.size(0) == 0) return {};
+  const at::Tensor mean = mean_image(train, top), difference = mean - mean_image(train, rest);
+  const at::Tensor shown = 0.5 + 0.5 * difference / difference.abs().max().clamp_min(1e-12);
+  return at::stack({mean, shown}).mul(255).round().clamp(0, 255).to(at::kByte);
+}
+
 /// One way of the comparison: what `of` uses that `against` does not.
 class SideWriter {
  public:
@@ -62,10 +89,16 @@ class SideWriter {
               fmt::format("{}.{}.{}.{}", of, j, what, positive ? "positive" : "negative"),
               pictures(examples, top));
         }
+        return top;
       };
       for (const bool positive : {true, false}) {
         end("queries", queries[j], queries_, kShownQueries, positive);
-        end("examples", found.examples[j], data_.train, kShownExamples, positive);
+        const at::Tensor top =
+            end("examples", found.examples[j], data_.train, kShownExamples, positive);
+        if (!classes || !data_.facts.images()) continue;
+        if (const at::Tensor means = mean_pictures(data_.train, top); means.defined())
+          images.emplace(fmt::format("{}.{}.means.{}", of, j, positive ? "positive" : "negative"),
+                         means);
       }
       for (Json* side : {&ends["queries"]["positive"], &ends["queries"]["negative"]}) {
         for (Json& item : *side)

@@ -14,7 +14,7 @@ namespace modeldiff {
 namespace {
 
 /// Raised when what an artifact holds, or means, changes.
-constexpr int kArtifactSchema = 6;
+constexpr int kArtifactSchema = 7;
 /// Runs that one effects cell puts through the same transformed images.
 constexpr std::int64_t kRunsOfEffectsCell = 10;
 /// Subset runs whose answers one measurements cell collects.

@@ -194,8 +194,10 @@ class Page {
     return fmt::format("{}", fmt::join(parts, "; "));
   }
 
+  /// @param id, means names of the pictures, of which there may be none
   std::string end_of_direction(const SafetensorsFile* images, const std::string& id,
-                               const Json& items, const std::string& title) const {
+                               const std::string& means, const Json& items,
+                               const std::string& title) const {
     std::vector<html::Tile> tiles;
     for (const Json& item : items) {
       const std::string label =
@@ -208,6 +210,12 @@ class Page {
     }
     std::string out = fmt::format("<h3>{}</h3><p class=\"soft\">{}</p>", title, shares(items));
     if (images && images->contains(id)) out += html::image_grid(images->tensor(id), tiles);
+    if (images && images->contains(means))
+      out += html::image_grid(
+          images->tensor(means),
+          {{"mean", "mean of these, of the class that most of them have", false},
+           {"less rest", "that mean less the mean of the rest of the class, grey where equal",
+            false}});
     return out;
   }
 
@@ -258,11 +266,11 @@ class Page {
         const SafetensorsFile* file = images ? &*images : nullptr;
         for (const char* what : {"examples", "queries"}) {
           for (const char* sign : {"positive", "negative"}) {
+            const bool examples = std::string(what) == "examples";
             out += end_of_direction(
-                file, fmt::format("{}.{}.{}.{}", of, j, what, sign), ends.at(what).at(sign),
-                fmt::format("{}, {} end",
-                            std::string(what) == "examples" ? "Training examples" : "Queries",
-                            sign));
+                file, fmt::format("{}.{}.{}.{}", of, j, what, sign),
+                examples ? fmt::format("{}.{}.means.{}", of, j, sign) : "", ends.at(what).at(sign),
+                fmt::format("{}, {} end", examples ? "Training examples" : "Queries", sign));
           }
         }
         out += "</details>";
