@@ -152,8 +152,13 @@ std::vector<std::int64_t> draw_queries(Draw& draw, const DataFacts& facts, const
   if (static_cast<std::int64_t>(rows.size()) < count) {
     throw ConfigError(
         "count",
-        fmt::format("asks for {} queries{}, the test set has only {} that fit", count,
-                    chosen ? fmt::format(", {} of them planted", planted) : "", rows.size()));
+        fmt::format("asks for {} queries{}, the test set has only {} that fit{}", count,
+                    chosen ? fmt::format(", {} of them planted", planted) : "", rows.size(),
+                    draw.in_training() > 0
+                        ? fmt::format("; {} of its images are left out, as the training set has "
+                                      "them too",
+                                      draw.in_training())
+                        : ""));
   }
   std::sort(rows.begin(), rows.end());
   return rows;

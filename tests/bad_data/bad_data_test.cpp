@@ -35,20 +35,24 @@ std::string big_endian(std::uint32_t number) {
   return bytes;
 }
 
-/// The four IDX files of `count` images of 2 x 2 pixels.
-void write_idx(const fs::path& folder, std::uint32_t count) {
+/// Two IDX files: `count` images of 2 x 2 pixels, which are told apart by numbers from `first`.
+void write_idx_part(const fs::path& folder, const std::string& part, std::uint32_t count,
+                    std::uint32_t first) {
   fs::create_directories(folder);
   std::string images = big_endian(0x803) + big_endian(count) + big_endian(2) + big_endian(2);
   std::string labels = big_endian(0x801) + big_endian(count);
-  for (std::uint32_t i = 0; i < count; ++i) {
+  for (std::uint32_t i = first; i < first + count; ++i) {
     for (const std::uint32_t pixel : {i, 3 * i, 7 * i, i * i})
       images += static_cast<char>(pixel & 0xff);
     labels += static_cast<char>(i % 10);
   }
-  for (const char* part : {"train", "t10k"}) {
-    write_file(folder / (std::string(part) + "-images-idx3-ubyte"), images);
-    write_file(folder / (std::string(part) + "-labels-idx1-ubyte"), labels);
-  }
+  write_file(folder / (part + "-images-idx3-ubyte"), images);
+  write_file(folder / (part + "-labels-idx1-ubyte"), labels);
+}
+
+void write_idx(const fs::path& folder, std::uint32_t count) {
+  write_idx_part(folder, "train", count, 0);
+  write_idx_part(folder, "t10k", count, count);
 }
 
 }  // namespace
@@ -110,6 +114,15 @@ TEST_CASE("damaged IDX files are named with what was expected and found") {
   CHECK_SAYS(run, "failed: data set mnist");
   write_idx(bench.folder() / "idx", 60);
   CHECK(bench.run().exit_code == 0);
+}
+
+TEST_CASE("images of the test set that the training set has too are left out, and said") {
+  const Bench bench(experiment_on("{plugin: mnist, path: idx}"));
+  write_idx_part(bench.folder() / "idx", "train", 60, 0);
+  write_idx_part(bench.folder() / "idx", "t10k", 60, 1);
+  const ProgramRun run = bench.run();
+  CHECK(run.exit_code != 0);
+  CHECK_SAYS(run, "59 of its images are left out, as the training set has them too");
 }
 
 TEST_CASE("a damaged image and a damaged archive are named") {
