@@ -76,7 +76,7 @@ def print_rivals(groups):
 def draw_curves(groups, file):
     import matplotlib
     matplotlib.use("Agg")
-    matplotlib.rcParams["svg.hashsalt"] = "power"  # the same bytes for the same results
+    matplotlib.rcParams.update({"svg.hashsalt": "power", "svg.fonttype": "none"})  # the same bytes for the same results
     from matplotlib import pyplot
 
     def series(value_of):
@@ -101,7 +101,8 @@ def draw_curves(groups, file):
     measures = [("p at most .05", lambda result: result["compare"]["p_value"] <= 0.05),
                 ("mark told first", lambda result: result["evaluate"]["planted"]["leads"])]
     figure, axes = pyplot.subplots(len(measures), len(panels), figsize=(13, 7), sharey=True, squeeze=False)
-    for row, (what, holds) in zip(axes, measures):
+    for line, (what, holds) in enumerate(measures):
+        row = axes[line]
         for axis, (name, lines) in zip(row, panels):
             for i, (label, points) in enumerate(sorted(lines.items())):
                 shares = [(value, sum(map(holds, group)) / len(group), wilson(sum(map(holds, group)), len(group)))
@@ -114,7 +115,8 @@ def draw_curves(groups, file):
             axis.set_xlabel(name)
             axis.set_ylim(-0.03, 1.03)
             axis.grid(alpha=0.3)
-            axis.legend(fontsize=7)
+            if line == 0:
+                axis.legend(fontsize=7)
         row[0].set_ylabel(f"draws with {what}")
     figure.tight_layout()
     figure.savefig(file, metadata={"Date": None} if str(file).endswith(".svg") else None)
