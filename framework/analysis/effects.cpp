@@ -23,12 +23,16 @@ constexpr double kComparableBound = 0.5;
 /// What changes less than this share of the pixels is about a part of the image.
 constexpr double kPartOfImage = 0.5;
 
-at::Tensor change(const at::Tensor& before, const at::Tensor& after) {
+void check_outputs(const at::Tensor& before, const at::Tensor& after) {
   if (before.dim() != 3 || before.sizes() != after.sizes()) {
     throw ShapeError(
         fmt::format("outputs before and after must both be [runs, images, classes], got {} and {}",
                     shape_text(before), shape_text(after)));
   }
+}
+
+at::Tensor change(const at::Tensor& before, const at::Tensor& after) {
+  check_outputs(before, after);
   return after.to(at::kDouble) - before.to(at::kDouble);
 }
 
@@ -185,12 +189,12 @@ at::Tensor prediction_effects(const at::Tensor& before, const at::Tensor& after,
   const auto predicted = [](const at::Tensor& outputs) {
     return at::one_hot(outputs.argmax(2), outputs.size(2));
   };
-  change(before, after);  // checks the shapes
+  check_outputs(before, after);
   return treatment_effects(predicted(before), predicted(after), labels);
 }
 
 at::Tensor changed_predictions(const at::Tensor& before, const at::Tensor& after) {
-  change(before, after);  // checks the shapes
+  check_outputs(before, after);
   return before.argmax(2).ne(after.argmax(2)).to(at::kDouble).mean(1);
 }
 

@@ -64,14 +64,18 @@ class Draw {
  public:
   Draw(const Dataset& data, std::uint64_t seed)
       : test_(data.test), random_(seed), left_(random_.permutation(data.test.size())) {
-    std::unordered_set<std::string> seen;
+    std::unordered_set<std::string> in_train, seen;
     const RowBytes train(data.train.inputs), test(test_.inputs);
     for (std::int64_t row = 0; data.facts.images() && row < data.train.size(); ++row)
-      seen.insert(sha256(train.of(row)));
-    in_training_ = static_cast<std::int64_t>(std::erase_if(
-        left_, [&](std::int64_t row) { return seen.contains(sha256(test.of(row))); }));
-    duplicates_ = static_cast<std::int64_t>(std::erase_if(
-        left_, [&](std::int64_t row) { return !seen.insert(sha256(test.of(row))).second; }));
+      in_train.insert(sha256(train.of(row)));
+    std::erase_if(left_, [&](std::int64_t row) {
+      const std::string content = sha256(test.of(row));
+      const bool trained = in_train.contains(content);
+      const bool repeated = !trained && !seen.insert(content).second;
+      in_training_ += trained;
+      duplicates_ += repeated;
+      return trained || repeated;
+    });
   }
 
   /// Rows left out since the training set has their content, or an earlier row.

@@ -295,7 +295,6 @@ class PlanBuilder {
       Subset subset{keeps[static_cast<std::size_t>(i) % keeps.size()],
                     attribute.at("subsets").at("design").get<std::string>(), i};
       const std::size_t run = add_run(algorithm, role, i, keep, subsets ? &subset : nullptr);
-      if (first == 0) attribute_runs_[algorithm].push_back(run);
       Cell scores;
       scores.kind = "run_scores";
       scores.label = fmt::format("scores of algorithm {}, run {}", algorithm, i);
@@ -491,13 +490,23 @@ class PlanBuilder {
                        [&](const Json& value) { return names(value, name); });
   }
 
+  /// The runs whose scores the comparison has; none of the control's.
+  std::vector<std::size_t> attributed_runs(const std::string& algorithm) const {
+    std::vector<std::size_t> out;
+    if (const auto found = attributions_.find(algorithm); found != attributions_.end()) {
+      for (const std::size_t scores : plan_.cells[found->second].inputs.at("run_scores"))
+        out.push_back(plan_.cells[scores].inputs.at("run").front());
+    }
+    return out;
+  }
+
   /// The runs that are attributed, or as many as the evaluation wants if that is more; none where it
   /// wants none.
   std::vector<std::size_t> evaluated_runs(const std::string& algorithm, const Json& evaluation,
                                           const Json& traits) {
     const std::int64_t wanted = wanted_runs(algorithm, evaluation, traits);
     if (wanted == 0) return {};
-    std::vector<std::size_t> runs = attribute_runs_[algorithm];
+    std::vector<std::size_t> runs = attributed_runs(algorithm);
     for (auto i = static_cast<std::int64_t>(runs.size()); i < wanted; ++i)
       runs.push_back(add_run(algorithm, "attribute", i, {}));
     return runs;
@@ -553,7 +562,6 @@ class PlanBuilder {
   Plan plan_;
   std::map<std::string, std::size_t> config_index_, cell_index_, run_configs_, datasets_,
       attributions_;
-  std::map<std::string, std::vector<std::size_t>> attribute_runs_;
   std::size_t dataset_ = kNone, preflight_ = kNone, split_ = kNone, comparison_ = kNone,
               selection_ = kNone, verification_ = kNone;
   std::vector<std::size_t> proposals_;

@@ -45,18 +45,29 @@ std::string points(const Json& value) {
   return value.is_number() ? fmt::format("{:+.1f}", 100 * value.get<double>()) : "–";
 }
 
+namespace {
+
+std::string with_bounds(const std::string& estimate, const Json& interval, double scale,
+                        int decimals) {
+  return fmt::format("{} <span class=\"ci\">[{:.{}f}, {:.{}f}]</span>", estimate,
+                     scale * interval.at("lower").get<double>(), decimals,
+                     scale * interval.at("upper").get<double>(), decimals);
+}
+
+}  // namespace
+
 std::string points_interval(const Json& interval) {
   if (!interval.is_object()) return "–";
-  return fmt::format("{} <span class=\"ci\">[{:.1f}, {:.1f}]</span>",
-                     points(interval.at("estimate")), 100 * interval.at("lower").get<double>(),
-                     100 * interval.at("upper").get<double>());
+  return with_bounds(points(interval.at("estimate")), interval, 100, 1);
 }
 
 std::string percent_interval(const Json& interval) {
-  return fmt::format("{:.0f} % <span class=\"ci\">[{:.0f}, {:.0f}]</span>",
-                     100 * interval.at("estimate").get<double>(),
-                     100 * interval.at("lower").get<double>(),
-                     100 * interval.at("upper").get<double>());
+  return with_bounds(fmt::format("{:.0f} %", 100 * interval.at("estimate").get<double>()), interval,
+                     100, 0);
+}
+
+std::string signed_interval(const Json& interval) {
+  return with_bounds(fmt::format("{:+.2f}", interval.at("estimate").get<double>()), interval, 1, 2);
 }
 
 std::string table(const std::vector<Column>& columns,

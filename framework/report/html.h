@@ -22,6 +22,8 @@ std::string points(const Json& value);
 std::string points_interval(const Json& interval);
 /// "24 % [23, 25]" of a share {estimate, lower, upper}.
 std::string percent_interval(const Json& interval);
+/// "+3.26 [3.05, 3.47]" of a change {estimate, lower, upper}.
+std::string signed_interval(const Json& interval);
 
 struct Column {
   std::string title;

@@ -121,18 +121,13 @@ class Proof {
   /// What a probability may hide by being near 0 or 1 already, and what effects on the class do not
   /// show.
   std::string other_effects(const Json& claims) const {
-    const auto in_logits = [](const Json& effect) {
-      return fmt::format("{:+.2f} <span class=\"ci\">[{:.2f}, {:.2f}]</span>",
-                         effect.at("estimate").get<double>(), effect.at("lower").get<double>(),
-                         effect.at("upper").get<double>());
-    };
     struct Effect {
       const char *key, *title;
       std::function<std::string(const Json&)> text;
     };
-    const Effect effects[] = {{"logit_effect", "logit", in_logits},
+    const Effect effects[] = {{"logit_effect", "logit", html::signed_interval},
                               {"prediction_effect", "predicted", html::points_interval},
-                              {"margin_effect", "margin", in_logits},
+                              {"margin_effect", "margin", html::signed_interval},
                               {"changed_predictions", "changed", html::percent_interval}};
     std::vector<html::Column> columns{{"transformation"}, {"towards"}};
     for (const Effect& effect : effects) {
@@ -176,8 +171,7 @@ class Proof {
     }
     return fmt::format(
         "<details><summary>By class of the images</summary><p>Effects on the class's probability "
-        "in "
-        "points on images of each class: {} / {}.</p>{}</details>",
+        "in points on images of each class: {} / {}.</p>{}</details>",
         html::escape(names_[0]), html::escape(names_[1]), html::table(columns, rows));
   }
 
