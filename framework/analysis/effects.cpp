@@ -80,7 +80,7 @@ Screened clearest_class(const ScreenEntry& entry, std::size_t index, double conf
   return *best;
 }
 
-std::vector<double> differences(const std::vector<double>& a, const std::vector<double>& b) {
+std::vector<double> differences(std::span<const double> a, std::span<const double> b) {
   std::vector<double> out(a.size());
   std::transform(a.begin(), a.end(), b.begin(), out.begin(), std::minus<>());
   return out;
@@ -110,8 +110,7 @@ Verified measured(const VerifyEntry& entry, std::size_t tested, const VerifyOpti
   out.effect_a = t_interval(a, options.confidence);
   out.effect_b = t_interval(b, options.confidence);
   const auto difference = [&](double confidence) {
-    return options.paired ? t_interval(differences(a, b), confidence)
-                          : welch_interval(a, b, confidence);
+    return difference_interval(a, b, confidence, options.paired);
   };
   out.difference = difference(options.confidence);
   out.difference_simultaneous =
@@ -270,16 +269,21 @@ std::optional<std::size_t> leading_claim(const Verification& verification) {
   return ranking.empty() ? std::nullopt : std::optional(ranking.front());
 }
 
-Interval placebo_contrast(const at::Tensor& effect_a, const at::Tensor& effect_b,
-                          const at::Tensor& placebo_a, const at::Tensor& placebo_b,
-                          double confidence) {
-  if (effect_a.sizes() != placebo_a.sizes() || effect_b.sizes() != placebo_b.sizes()) {
-    throw ShapeError(fmt::format(
-        "effects {} and {} do not have the runs of their placebos {} and {}", shape_text(effect_a),
-        shape_text(effect_b), shape_text(placebo_a), shape_text(placebo_b)));
+Interval difference_interval(std::span<const double> a, std::span<const double> b,
+                             double confidence, bool paired) {
+  return paired ? t_interval(differences(a, b), confidence) : welch_interval(a, b, confidence);
+}
+
+Interval placebo_contrast(std::span<const double> effect_a, std::span<const double> effect_b,
+                          std::span<const double> placebo_a, std::span<const double> placebo_b,
+                          double confidence, bool paired) {
+  if (effect_a.size() != placebo_a.size() || effect_b.size() != placebo_b.size()) {
+    throw ShapeError(fmt::format("effects of {} and {} runs have placebos of {} and {}",
+                                 effect_a.size(), effect_b.size(), placebo_a.size(),
+                                 placebo_b.size()));
   }
-  return welch_interval(differences(numbers(effect_a), numbers(placebo_a)),
-                        differences(numbers(effect_b), numbers(placebo_b)), confidence);
+  return difference_interval(differences(effect_a, placebo_a), differences(effect_b, placebo_b),
+                             confidence, paired);
 }
 
 }  // namespace modeldiff

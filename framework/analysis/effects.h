@@ -148,11 +148,18 @@ Verification verify(std::span<const VerifyEntry> entries, const VerifyOptions& o
 /// @return index of the effect; nothing when there are none
 std::optional<std::size_t> leading_claim(const Verification& verification);
 
-/// (T_A - T_B) - (placebo_A - placebo_B) with its Welch interval over runs.
+/// mean of a - mean of b over runs with its Welch interval, of pairs of runs with the t interval of
+/// their differences.
+/// @throws ShapeError for fewer than 2 runs
+Interval difference_interval(std::span<const double> a, std::span<const double> b,
+                             double confidence, bool paired);
+
+/// (T_A - T_B) - (placebo_A - placebo_B), an interval as above.
 /// @param effect_a, placebo_a [R_A], effect_b, placebo_b [R_B] effects by run of a transformation
 /// and of its placebo
-Interval placebo_contrast(const at::Tensor& effect_a, const at::Tensor& effect_b,
-                          const at::Tensor& placebo_a, const at::Tensor& placebo_b,
-                          double confidence);
+/// @throws ShapeError when a placebo has other runs
+Interval placebo_contrast(std::span<const double> effect_a, std::span<const double> effect_b,
+                          std::span<const double> placebo_a, std::span<const double> placebo_b,
+                          double confidence, bool paired);
 
 }  // namespace modeldiff

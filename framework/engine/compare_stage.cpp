@@ -7,6 +7,7 @@
 #include "engine/artifacts.h"
 #include "engine/findings.h"
 #include "engine/stages.h"
+#include "engine/transformations.h"
 
 namespace modeldiff {
 namespace {
@@ -32,7 +33,7 @@ Json describe_end(const at::Tensor& weights, const at::Tensor& rows, const Examp
 
 /// Images as bytes, for the report.
 at::Tensor pictures(const Examples& examples, const at::Tensor& rows) {
-  return examples.select(rows).floats().mul(255).round().clamp(0, 255).to(at::kByte);
+  return as_bytes(examples.select(rows).floats());
 }
 
 /// Mean of some images, float64; a block at a time, since a class of large images may not fit.
@@ -59,7 +60,7 @@ at::Tensor mean_pictures(const Examples& train, const at::Tensor& end) {
   if (rest.size(0) == 0) return {};
   const at::Tensor mean = mean_image(train, top), difference = mean - mean_image(train, rest);
   const at::Tensor shown = 0.5 + 0.5 * difference / difference.abs().max().clamp_min(1e-12);
-  return at::stack({mean, shown}).mul(255).round().clamp(0, 255).to(at::kByte);
+  return as_bytes(at::stack({mean, shown}));
 }
 
 /// One way of the comparison: what `of` uses that `against` does not.

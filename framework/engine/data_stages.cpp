@@ -13,6 +13,7 @@
 #include "modeldiff/attributor.h"
 #include "modeldiff/core/random.h"
 #include "modeldiff/sparse_table.h"
+#include "training/classes.h"
 #include "training/wrappers.h"
 
 namespace modeldiff {
@@ -305,7 +306,7 @@ void make_preflight(Workspace& workspace, const Cell& cell, Publication& out, Pr
                     "effects are changes of class probabilities, and data set '{}' has no classes",
                     data.facts.name));
       }
-      target_class(params.at("target"), data.facts);
+      if (!params.at("target").is_null()) class_index(data.facts, params.at("target"), "target");
       if (const DataFacts& donors = data_of(params).facts;
           donors.input_shape != data.facts.input_shape) {
         throw ConfigError("dataset",

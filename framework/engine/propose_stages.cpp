@@ -8,6 +8,7 @@
 #include "engine/artifacts.h"
 #include "engine/stages.h"
 #include "engine/transformations.h"
+#include "training/classes.h"
 
 namespace modeldiff {
 namespace {
@@ -48,7 +49,9 @@ Named named_beforehand(const ProposalSet& proposals, const Json& entries, const 
   for (std::size_t i = 0; i < proposals.size(); ++i) {
     const Json& entry = entries[proposals.artifact_of(i)];
     out.preregistered.push_back(entry.at("preregistered").get<bool>());
-    out.target.push_back(target_class(entry.at("target"), data.facts));
+    const Json& target = entry.at("target");
+    out.target.push_back(
+        target.is_null() ? std::nullopt : std::optional(class_index(data.facts, target, "target")));
   }
   return out;
 }

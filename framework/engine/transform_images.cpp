@@ -37,7 +37,7 @@ void transform_images(const std::filesystem::path& exported, const std::filesyst
   at::Tensor pixels = read_tensors(images).at("images");
   for (at::Tensor& some : pixels.split(kImagesAtOnce)) {
     const at::Tensor plain = some.to(at::kFloat).div(255);
-    some.copy_(apply_checked(proposer, transformation, plain).mul(255).round().to(at::kByte));
+    some.copy_(as_bytes(apply_checked(proposer, transformation, plain)));
   }
   write_tensors(out, {{"images", pixels}});
 }

@@ -3,9 +3,6 @@
 #include <ATen/ATen.h>
 #include <fmt/format.h>
 
-#include <algorithm>
-
-#include "config/nearest.h"
 #include "engine/artifacts.h"
 
 namespace modeldiff {
@@ -36,26 +33,6 @@ std::vector<Transformation> read_transformations(const Artifact& artifact,
     out.push_back(transformation_from_json(item, std::move(own)));
   }
   return out;
-}
-
-std::optional<std::int64_t> target_class(const Json& target, const DataFacts& facts) {
-  if (target.is_null()) return std::nullopt;
-  if (target.is_number_integer()) {
-    const auto number = target.get<std::int64_t>();
-    if (number >= 0 && number < facts.outputs) return number;
-    throw ConfigError("target",
-                      fmt::format("must be below {}, the number of classes of '{}', got {}",
-                                  facts.outputs, facts.name, number));
-  }
-  if (!target.is_string()) {
-    throw ConfigError("target",
-                      fmt::format("must be the name or number of a class, got {}", target.dump()));
-  }
-  const auto name = target.get<std::string>();
-  const auto at = std::find(facts.class_names.begin(), facts.class_names.end(), name);
-  if (at != facts.class_names.end()) return at - facts.class_names.begin();
-  throw ConfigError("target", fmt::format("'{}' is no class of '{}'{}", name, facts.name,
-                                          name_advice(name, facts.class_names, "there are")));
 }
 
 at::Tensor apply_checked(const Proposer& proposer, const Transformation& transformation,

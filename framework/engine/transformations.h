@@ -2,7 +2,6 @@
 
 #include <map>
 #include <memory>
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -18,9 +17,10 @@ void write_transformations(Publication& out, const std::vector<Transformation>& 
 std::vector<Transformation> read_transformations(const Artifact& artifact,
                                                  const std::string& name = "transformations");
 
-/// The class that an entry of `propose` names as its target; nothing when it names none.
-/// @throws ConfigError at `target`, with the nearest name
-std::optional<std::int64_t> target_class(const Json& target, const DataFacts& facts);
+/// @param images of any shape, 0 to 1 @return uint8, the nearest levels of 255
+inline at::Tensor as_bytes(const at::Tensor& images) {
+  return images.mul(255).round().clamp(0, 255).to(at::kByte);
+}
 
 /// @param images [n, C, H, W] float32 in [0, 1] @return the same, checked to be so
 /// @throws PluginError when the plugin gives another shape or leaves [0, 1]

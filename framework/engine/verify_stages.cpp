@@ -15,6 +15,7 @@
 #include "engine/transformations.h"
 #include "modeldiff/measurement.h"
 #include "planning/sections.h"
+#include "training/classes.h"
 
 namespace modeldiff {
 namespace {
@@ -151,7 +152,9 @@ Sides read_sides(const Workspace& workspace, const Cell& cell) {
 }
 
 /// What transformation `index` does on each side, beside the mean effect that is tested.
-Json effects_on(const Sides& sides, std::size_t index, bool has_placebo, double confidence) {
+Json effects_on(const Sides& sides, std::size_t index, bool has_placebo,
+                const VerifyOptions& options) {
+  const double confidence = options.confidence;
   const auto f = static_cast<std::int64_t>(index);
   const auto both = [&](const auto& describe) {
     return Json{{sides.names[0], describe(sides.a)}, {sides.names[1], describe(sides.b)}};
@@ -161,11 +164,17 @@ Json effects_on(const Sides& sides, std::size_t index, bool has_placebo, double 
       return to_json(t_interval(numbers((effects.*values).select(1, f)), confidence));
     });
   };
+  const auto difference = [&](at::Tensor Effects::* values) {
+    return to_json(difference_interval(numbers((sides.a.*values).select(1, f)),
+                                       numbers((sides.b.*values).select(1, f)), confidence,
+                                       options.paired));
+  };
   Json placebo;
   if (has_placebo) {
     placebo = to_json(
-        placebo_contrast(sides.a.by_image[index].mean(1), sides.b.by_image[index].mean(1),
-                         sides.a.placebo.select(1, f), sides.b.placebo.select(1, f), confidence));
+        placebo_contrast(mean_by_run(sides.a.by_image[index]), mean_by_run(sides.b.by_image[index]),
+                         numbers(sides.a.placebo.select(1, f)),
+                         numbers(sides.b.placebo.select(1, f)), confidence, options.paired));
     placebo["effect"] =
         both([&](const Effects& e) { return e.placebo.select(1, f).mean().item<double>(); });
   }
@@ -178,9 +187,13 @@ Json effects_on(const Sides& sides, std::size_t index, bool has_placebo, double 
           {"largest_single_effect",
            both([&](const Effects& e) { return e.by_image[index].abs().max().item<double>(); })},
           {"logit_effect", intervals(&Effects::logit)},
+          {"logit_difference", difference(&Effects::logit)},
           {"prediction_effect", intervals(&Effects::predicted)},
+          {"prediction_difference", difference(&Effects::predicted)},
           {"margin_effect", intervals(&Effects::margin)},
+          {"margin_difference", difference(&Effects::margin)},
           {"changed_predictions", intervals(&Effects::changed)},
+          {"changed_difference", difference(&Effects::changed)},
           {"effect_by_class", both([&](const Effects& e) { return class_table(e.by_class, f); })},
           {"effect_by_source_class",
            both([&](const Effects& e) { return class_table(e.by_source, f); })}};
@@ -287,24 +300,21 @@ void make_verification(Workspace& workspace, const Cell& cell, Publication& out,
   for (const std::size_t index : verified.ranking) {
     const Json& row = selection.at("selected")[index];
     const auto target = row.at("target_class").get<std::int64_t>();
-    Json claim{
-        {"transformation", to_json(selected[index])},
-        {"label", selected[index].label},
-        {"family", selected[index].family},
-        {"proposer", selected[index].proposer},
-        {"target_class", target},
-        {"target_class_name", data.facts.class_names.empty()
-                                  ? fmt::format("{}", target)
-                                  : data.facts.class_names[static_cast<std::size_t>(target)]},
-        {"preregistered", row.at("preregistered")},
-        {"selected", index}};
-    claim.update(effects_on(sides, index, !row.at("placebo").is_null(), options.confidence));
+    Json claim{{"transformation", to_json(selected[index])},
+               {"label", selected[index].label},
+               {"family", selected[index].family},
+               {"proposer", selected[index].proposer},
+               {"target_class", target},
+               {"target_class_name", class_name(data.facts, target)},
+               {"preregistered", row.at("preregistered")},
+               {"selected", index}};
+    claim.update(effects_on(sides, index, !row.at("placebo").is_null(), options));
     claim.update(tests_of(verified.effects[index], sides.names));
     const at::Tensor others = (images.targets != target).nonzero().squeeze(1);
     const at::Tensor plain = images.select(others.slice(0, 0, kShownPairs)).floats();
-    pictures.emplace(fmt::format("{}.before", claims.size()), plain.mul(255).round().to(at::kByte));
+    pictures.emplace(fmt::format("{}.before", claims.size()), as_bytes(plain));
     pictures.emplace(fmt::format("{}.after", claims.size()),
-                     selected.apply(index, plain).mul(255).round().to(at::kByte));
+                     as_bytes(selected.apply(index, plain)));
     claims.push_back(std::move(claim));
   }
   Json result{

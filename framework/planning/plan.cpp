@@ -14,7 +14,7 @@ namespace modeldiff {
 namespace {
 
 /// Raised when what an artifact holds, or means, changes.
-constexpr int kArtifactSchema = 7;
+constexpr int kArtifactSchema = 8;
 /// Runs that one effects cell puts through the same transformed images.
 constexpr std::int64_t kRunsOfEffectsCell = 10;
 /// Subset runs whose answers one measurements cell collects.
@@ -44,7 +44,7 @@ class PlanBuilder {
     const Json& attribute = description_.at("attribute");
     if (!attribute.is_null()) {
       for (const auto& [name, algorithm] : description_.at("algorithms").items()) {
-        if (is_attributed(name)) attributions_[name] = add_attribution(name, 0, "attribute");
+        if (is_attributed(name)) attributions_[name] = add_attribution(name, 0);
       }
     }
     if (!description_.at("compare").is_null()) add_comparison();
@@ -264,8 +264,7 @@ class PlanBuilder {
   }
 
   /// The scores of runs [first, first + runs) of an algorithm.
-  std::size_t add_attribution(const std::string& algorithm, std::int64_t first,
-                              const std::string& role) {
+  std::size_t add_attribution(const std::string& algorithm, std::int64_t first) {
     const Json& attribute = description_.at("attribute");
     const PluginManifest* manifest =
         plugins_.find("attributors", attribute.at("plugin").get<std::string>());
@@ -294,7 +293,7 @@ class PlanBuilder {
     for (std::int64_t i = first; i < first + runs; ++i) {
       Subset subset{keeps[static_cast<std::size_t>(i) % keeps.size()],
                     attribute.at("subsets").at("design").get<std::string>(), i};
-      const std::size_t run = add_run(algorithm, role, i, keep, subsets ? &subset : nullptr);
+      const std::size_t run = add_run(algorithm, "attribute", i, keep, subsets ? &subset : nullptr);
       Cell scores;
       scores.kind = "run_scores";
       scores.label = fmt::format("scores of algorithm {}, run {}", algorithm, i);
@@ -331,7 +330,7 @@ class PlanBuilder {
     cell.inputs["attribution of"] = {attributions_.at(between[0])};
     cell.inputs["attribution against"] = {attributions_.at(between[1])};
     if (compare.at("control").get<bool>()) {
-      cell.inputs["attribution control"] = {add_attribution(between[0], runs, "attribute")};
+      cell.inputs["attribution control"] = {add_attribution(between[0], runs)};
     }
     comparison_ = add(std::move(cell));
   }

@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
-#include <functional>
 #include <vector>
 
 #include "report/charts.h"
@@ -121,18 +120,26 @@ class Proof {
   /// What a probability may hide by being near 0 or 1 already, and what effects on the class do not
   /// show.
   std::string other_effects(const Json& claims) const {
+    using Text = std::string (*)(const Json&);
     struct Effect {
-      const char *key, *title;
-      std::function<std::string(const Json&)> text;
+      const char *title, *key;
+      Text text;
+      const char* difference;
+      Text difference_text;
     };
-    const Effect effects[] = {{"logit_effect", "logit", html::signed_interval},
-                              {"prediction_effect", "predicted", html::points_interval},
-                              {"margin_effect", "margin", html::signed_interval},
-                              {"changed_predictions", "changed", html::percent_interval}};
+    const Effect effects[] = {
+        {"logit", "logit_effect", html::signed_interval, "logit_difference", html::signed_interval},
+        {"predicted", "prediction_effect", html::points_interval, "prediction_difference",
+         html::points_interval},
+        {"margin", "margin_effect", html::signed_interval, "margin_difference",
+         html::signed_interval},
+        {"changed", "changed_predictions", html::percent_interval, "changed_difference",
+         html::points_interval}};
     std::vector<html::Column> columns{{"transformation"}, {"towards"}};
     for (const Effect& effect : effects) {
       for (const std::string& name : names_)
         columns.push_back({fmt::format("{} on {}", effect.title, html::escape(name)), true});
+      columns.push_back({"difference", true});
     }
     std::vector<std::vector<std::string>> rows;
     for (const Json& claim : claims) {
@@ -140,12 +147,14 @@ class Proof {
       for (const Effect& effect : effects) {
         for (const std::string& name : names_)
           row.push_back(effect.text(claim.at(effect.key).at(name)));
+        row.push_back(effect.difference_text(claim.at(effect.difference)));
       }
     }
     return "<details><summary>In logits, predictions and margins</summary><p>Effects on the logit "
            "of the class; on how many images of other classes are predicted as it, in points; on "
            "the log-odds margin of the images' own classes; and the share of predictions that "
-           "change at all.</p>" +
+           "change at all, its difference in points. Differences are not tested: their intervals "
+           "are each for itself.</p>" +
            html::table(columns, rows) + "</details>";
   }
 

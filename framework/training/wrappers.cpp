@@ -4,17 +4,16 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
 #include <cmath>
 #include <map>
 #include <string>
 #include <utility>
 #include <vector>
 
-#include "config/nearest.h"
 #include "modeldiff/core/error.h"
 #include "modeldiff/core/random.h"
 #include "modeldiff/sparse_table.h"
+#include "training/classes.h"
 
 namespace modeldiff {
 namespace {
@@ -38,31 +37,6 @@ Rows choose_rows(const Rows& rows, std::int64_t count, RandomStream& random) {
   Rows chosen = random.choose(static_cast<std::int64_t>(rows.size()), count);
   for (std::int64_t& place : chosen) place = rows[static_cast<std::size_t>(place)];
   return chosen;
-}
-
-/// @param value the name or number of a class
-std::int64_t class_index(const DataFacts& facts, const Json& value, const std::string& path) {
-  if (facts.task != Task::classification)
-    throw ConfigError(path, fmt::format("'{}' has no classes", facts.name));
-  const std::string text = value.is_string() ? value.get<std::string>() : value.dump();
-  const auto named = std::find(facts.class_names.begin(), facts.class_names.end(), text);
-  if (named != facts.class_names.end()) return named - facts.class_names.begin();
-  std::int64_t number = -1;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (error != std::errc() || end != text.data() + text.size()) {
-    throw ConfigError(path, fmt::format("'{}' has no class '{}'{}", facts.name, text,
-                                        name_advice(text, facts.class_names, "it has")));
-  }
-  if (number < 0 || number >= facts.outputs) {
-    throw ConfigError(path, fmt::format("must be below {}, the number of classes of '{}', got {}",
-                                        facts.outputs, facts.name, number));
-  }
-  return number;
-}
-
-std::string class_name(const DataFacts& facts, std::int64_t label) {
-  const auto at = static_cast<std::size_t>(label);
-  return at < facts.class_names.size() ? facts.class_names[at] : std::to_string(label);
 }
 
 /// How many of `available` a wrapper's `fraction` or `count` asks for.

@@ -278,12 +278,20 @@ TEST_CASE("false discoveries among null effects stay within the rate") {
 }
 
 TEST_CASE("a placebo of the same effect leaves nothing") {
-  const at::Tensor a = normal(1, {20}) * 0.01 + 0.3;
-  const at::Tensor b = normal(2, {20}) * 0.01;
-  const Interval same = placebo_contrast(a, b, a, b, 0.95);
+  const std::vector<double> a = values(normal(1, {20}) * 0.01 + 0.3),
+                            b = values(normal(2, {20}) * 0.01);
+  const Interval same = placebo_contrast(a, b, a, b, 0.95, false);
   CHECK(same.estimate == 0);
   CHECK(same.upper == 0);
-  CHECK(placebo_contrast(a, b, normal(3, {20}) * 0.01, b, 0.95).lower > 0.25);
+  CHECK(placebo_contrast(a, b, values(normal(3, {20}) * 0.01), b, 0.95, false).lower > 0.25);
+  // What the runs of a pair share leaves the contrast.
+  const std::vector<double> above = values(normal(2, {20}) * 0.01 + 0.3);
+  const std::vector<double> nothing(a.size(), 0.0);
+  const Interval contrast = placebo_contrast(above, b, nothing, nothing, 0.95, true);
+  CHECK(contrast.upper - contrast.lower < 1e-12);
+  CHECK(contrast.estimate == doctest::Approx(0.3));
+  CHECK_THROWS_WITH_AS(placebo_contrast(a, b, a, values(normal(4, {19})), 0.95, false),
+                       "effects of 20 and 20 runs have placebos of 20 and 19", ShapeError);
 }
 
 TEST_CASE("effects of other images or runs are refused with both shapes") {
