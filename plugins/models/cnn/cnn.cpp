@@ -4,11 +4,15 @@
 #include <tuple>
 
 #include "cnn_params.h"
+#include "common/images_only.h"
 #include "modeldiff/layers.h"
 #include "modeldiff/plugin.h"
 
 namespace modeldiff {
 namespace {
+
+/// Pixels that leave one after the pooling.
+constexpr std::int64_t kLeast = 2;
 
 /// 3x3 convolutions with bias and ReLU: the first at full size and pooled 2x2, each other at stride
 /// 2; then the maximum over space and a linear layer.
@@ -66,15 +70,7 @@ class CnnArchitecture final : public Architecture {
   explicit CnnArchitecture(CnnParams params) : params_(std::move(params)) {}
 
   std::unique_ptr<Model> build(const ModelSpec& spec) const override {
-    if (spec.input_shape.size() != 3) {
-      throw ConfigError(
-          "plugin", "'cnn' takes images, but the data are a table; 'mlp' and 'linear' take tables");
-    }
-    if (spec.input_shape[1] < 2 || spec.input_shape[2] < 2) {
-      throw ConfigError(
-          "plugin", fmt::format("'cnn' takes images of at least 2 x 2 pixels, these have {} x {}",
-                                spec.input_shape[1], spec.input_shape[2]));
-    }
+    require_images(spec, "cnn", kLeast, "");
     return std::make_unique<Cnn>(spec, params_);
   }
 

@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "common/images_only.h"
 #include "modeldiff/layers.h"
 #include "modeldiff/plugin.h"
 #include "resnet_params.h"
@@ -148,18 +149,7 @@ class ResnetArchitecture final : public Architecture {
   explicit ResnetArchitecture(ResnetParams params) : params_(std::move(params)) {}
 
   std::unique_ptr<Model> build(const ModelSpec& spec) const override {
-    if (spec.input_shape.size() != 3) {
-      throw ConfigError(
-          "plugin",
-          "'resnet' takes images, but the data are a table; 'mlp' and 'linear' take tables");
-    }
-    if (std::min(spec.input_shape[1], spec.input_shape[2]) < kStrides) {
-      throw ConfigError(
-          "plugin",
-          fmt::format("'resnet' takes images of at least {0} x {0} pixels, these have {1} "
-                      "x {2}; 'resnet9' and 'cnn' take smaller ones",
-                      kStrides, spec.input_shape[1], spec.input_shape[2]));
-    }
+    require_images(spec, "resnet", kStrides, "'resnet9' and 'cnn' take");
     return std::make_unique<Resnet>(spec, params_);
   }
 

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <tuple>
 
+#include "common/images_only.h"
 #include "modeldiff/layers.h"
 #include "modeldiff/plugin.h"
 #include "resnet9_params.h"
@@ -19,6 +20,9 @@ struct Block {
   std::int64_t in, out;
   std::int64_t kernel = 3, stride = 1, padding = 1;
 };
+
+/// Pixels that leave three after the pooling, for the last convolution.
+constexpr std::int64_t kLeast = 11;
 
 /// Sizes of an image along one axis.
 std::int64_t after_stem(std::int64_t size) { return (size + 1) / 2; }
@@ -121,18 +125,7 @@ class Resnet9Architecture final : public Architecture {
   explicit Resnet9Architecture(Resnet9Params params) : params_(std::move(params)) {}
 
   std::unique_ptr<Model> build(const ModelSpec& spec) const override {
-    if (spec.input_shape.size() != 3) {
-      throw ConfigError(
-          "plugin",
-          "'resnet9' takes images, but the data are a table; 'mlp' and 'linear' take tables");
-    }
-    if (after_pool(spec.input_shape[1]) < 3 || after_pool(spec.input_shape[2]) < 3) {
-      throw ConfigError(
-          "plugin",
-          fmt::format("'resnet9' takes images of at least 11 x 11 pixels, these have {} x {}; "
-                      "'cnn' takes smaller ones",
-                      spec.input_shape[1], spec.input_shape[2]));
-    }
+    require_images(spec, "resnet9", kLeast, "'cnn' takes");
     return std::make_unique<Resnet9>(spec, channels(), params_);
   }
 
