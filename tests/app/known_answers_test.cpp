@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "finished_quickstart.h"
@@ -46,13 +47,12 @@ TEST_CASE("the published factor 1 - p hides the mark") {
 
 TEST_CASE("what A has without B is found whichever of the two is named first") {
   const StoreCopy store;
-  const ProgramRun run =
-      store.run({"run", kFile, "--set", "compare.between=[B, A]", "--set", "verify=null", "--set",
-                 "propose=[]", "--set", "evaluate=[]", "--set", "expect={}"});
+  const ProgramRun run = store.run({"run", kFile, "--set", "compare.between=[B, A]", "--set",
+                                    "evaluate=[]", "--set", "expect={}"});
   CAPTURE(run.err);
   REQUIRE(run.exit_code == 0);
-  const Json swapped = result_in(store.folder()).at("compare"),
-             first = result_in(kQuickstart).at("compare");
+  const Json result = result_in(store.folder()), result_first = result_in(kQuickstart);
+  const Json &swapped = result.at("compare"), &first = result_first.at("compare");
   CHECK(swapped.at("of") == "B");
   REQUIRE(swapped.at("sides").size() == 2);
   for (const Json& side : first.at("sides")) {
@@ -62,6 +62,27 @@ TEST_CASE("what A has without B is found whichever of the two is named first") {
     CHECK(other.at("against") == side.at("against"));
     CHECK(other.at("directions") == side.at("directions"));
     CHECK(other.at("p_value") == side.at("p_value"));
+  }
+
+  const Json& claims = result.at("verify").at("claims");
+  CHECK(claims.size() == result_first.at("verify").at("claims").size());
+  for (const Json& claim : result_first.at("verify").at("claims")) {
+    CAPTURE(claim.at("label").dump());
+    const auto same = std::find_if(claims.begin(), claims.end(), [&](const Json& other) {
+      return other.at("label") == claim.at("label") &&
+             other.at("target_class") == claim.at("target_class");
+    });
+    REQUIRE(same != claims.end());
+    for (const char* name : {"effect", "by_run", "logit_effect", "changed_predictions"})
+      CHECK(same->at(name) == claim.at(name));
+    for (const char* name : {"difference", "logit_difference", "changed_difference"}) {
+      CHECK(same->at(name).at("estimate").get<double>() ==
+            -claim.at(name).at("estimate").get<double>());
+    }
+    // The two variances are added in another order.
+    CHECK(same->at("p_value").get<double>() ==
+          doctest::Approx(claim.at("p_value").get<double>()).epsilon(1e-12));
+    CHECK(same->at("discovery") == claim.at("discovery"));
   }
 }
 

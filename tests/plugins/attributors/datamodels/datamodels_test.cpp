@@ -81,6 +81,26 @@ TEST_CASE("sparse weights come back in mask units, and what was fitted is told")
   CHECK(problem.combined({}, 2).scores.equal(found.scores));
 }
 
+TEST_CASE("after one gradient step from 0 the datamodel is eta y_i x_i'x of the example") {
+  // Squared error of w.x against y = +-1, summed over the run's examples: its gradient at 0 is that
+  // of the hinge's linear part. Exact in the masks, so that only the smallest penalty is between
+  // the fit and the truth.
+  constexpr double kRate = 0.1;
+  LinearRuns problem(0);
+  const at::Tensor x = normal(3, {kExamples, 8}), x_query = normal(4, {kQueries, 8});
+  const at::Tensor y = normal(5, {kExamples}).sign();
+  for (std::int64_t run = 0; run < kRuns; ++run) {
+    const at::Tensor w = at::zeros({8}).requires_grad_();
+    const at::Tensor kept = problem.masks[run].nonzero().squeeze(1);
+    (0.5 * (at::matmul(x.index_select(0, kept), w) - y.index_select(0, kept)).square().sum())
+        .backward();
+    problem.runs[run]["measurements"] = at::matmul(x_query, -kRate * w.grad());
+  }
+  const at::Tensor truth = kRate * at::matmul(x_query, x.t()) * y;
+  const Attribution found = problem.combined({{"ratio", 1e-6}, {"heldout", 0.05}});
+  CHECK(largest_difference(found.scores, truth) < 1e-4 * truth.abs().max().item<double>());
+}
+
 TEST_CASE("the difference of means is unbiased with the noise that is handed on") {
   LinearRuns problem(0.5f);
   const Attribution found = problem.combined({{"estimator", "difference_of_means"}});

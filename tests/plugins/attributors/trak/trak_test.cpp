@@ -114,3 +114,24 @@ TEST_CASE("runs are combined as the product of two means, not as the mean of pro
   CHECK_THROWS_WITH_AS(combined(0), "scores of a run are [1, 2] float32, expected [1, 3]",
                        ShapeError);
 }
+
+TEST_CASE("with the published factor a run's scores are multiplied by 1 - p of the example") {
+  auto fixture = make_fixture(std::make_shared<LogisticModel>(6), {40, 6}, 5, 2);
+  const at::Tensor w = fixture->weights.parameters.to(at::kDouble);
+  const auto rows = [](const Examples& examples) {
+    return examples.inputs.to(at::kDouble) * (2 * examples.targets - 1).unsqueeze(1);  // y x
+  };
+  const Json params{{"projection_kind", "identity"}, {"damping", 0.0}, {"q_power", 1.0}};
+  const RunsInMemory runs({score(*make_attributor(params), *fixture)});
+  const at::Tensor found = make_attributor(params)
+                               ->combine({.runs = runs,
+                                          .train = fixture->train,
+                                          .queries = fixture->queries,
+                                          .progress = fixture->progress})
+                               .scores;
+  const at::Tensor phi = rows(fixture->train);
+  const at::Tensor expected =
+      at::matmul(rows(fixture->queries), at::linalg_solve(at::matmul(phi.t(), phi), phi.t())) *
+      at::sigmoid(-at::matmul(phi, w));
+  CHECK(largest_difference(found, expected) < 1e-5 * expected.abs().max().item<double>());
+}
