@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "report/charts.h"
@@ -117,26 +118,18 @@ class Proof {
             html::escape(claim.at("target_class_name").get<std::string>())};
   }
 
-  /// What a probability may hide by being near 0 or 1 already, and what effects on the class do not
-  /// show.
-  std::string other_effects(const Json& claims) const {
+  /// An effect that is told beside the one that is tested.
+  struct FurtherEffect {
     using Text = std::string (*)(const Json&);
-    struct Effect {
-      const char *title, *key;
-      Text text;
-      const char* difference;
-      Text difference_text;
-    };
-    const Effect effects[] = {
-        {"logit", "logit_effect", html::signed_interval, "logit_difference", html::signed_interval},
-        {"predicted", "prediction_effect", html::points_interval, "prediction_difference",
-         html::points_interval},
-        {"margin", "margin_effect", html::signed_interval, "margin_difference",
-         html::signed_interval},
-        {"changed", "changed_predictions", html::percent_interval, "changed_difference",
-         html::points_interval}};
+    const char *title, *key;
+    Text text;
+    const char* difference;
+    Text difference_text;
+  };
+
+  std::string table_of(const Json& claims, std::span<const FurtherEffect> effects) const {
     std::vector<html::Column> columns{{"transformation"}, {"towards"}};
-    for (const Effect& effect : effects) {
+    for (const FurtherEffect& effect : effects) {
       for (const std::string& name : names_)
         columns.push_back({fmt::format("{} on {}", effect.title, html::escape(name)), true});
       columns.push_back({"difference", true});
@@ -144,18 +137,33 @@ class Proof {
     std::vector<std::vector<std::string>> rows;
     for (const Json& claim : claims) {
       std::vector<std::string>& row = rows.emplace_back(row_of(claim));
-      for (const Effect& effect : effects) {
+      for (const FurtherEffect& effect : effects) {
         for (const std::string& name : names_)
           row.push_back(effect.text(claim.at(effect.key).at(name)));
         row.push_back(effect.difference_text(claim.at(effect.difference)));
       }
     }
+    return html::table(columns, rows);
+  }
+
+  /// What a probability may hide by being near 0 or 1 already, and what effects on the class do not
+  /// show.
+  std::string other_effects(const Json& claims) const {
+    const FurtherEffect on_class[] = {
+        {"logit", "logit_effect", html::signed_interval, "logit_difference", html::signed_interval},
+        {"predicted", "prediction_effect", html::points_interval, "prediction_difference",
+         html::points_interval}};
+    const FurtherEffect on_images[] = {{"margin", "margin_effect", html::signed_interval,
+                                        "margin_difference", html::signed_interval},
+                                       {"changed", "changed_predictions", html::percent_interval,
+                                        "changed_difference", html::points_interval}};
     return "<details><summary>In logits, predictions and margins</summary><p>Effects on the logit "
-           "of the class; on how many images of other classes are predicted as it, in points; on "
-           "the log-odds margin of the images' own classes; and the share of predictions that "
-           "change at all, its difference in points. Differences are not tested: their intervals "
-           "are each for itself.</p>" +
-           html::table(columns, rows) + "</details>";
+           "of the class, and on how many images of other classes are predicted as it, in points. "
+           "Differences are not tested: their intervals are each for itself.</p>" +
+           table_of(claims, on_class) +
+           "<p>Effects on the log-odds margin of the images' own classes, and the share of "
+           "predictions that change at all, its difference in points.</p>" +
+           table_of(claims, on_images) + "</details>";
   }
 
   /// Whether an effect comes from images of one class.
