@@ -307,14 +307,18 @@ void make_preflight(Workspace& workspace, const Cell& cell, Publication& out, Pr
                     data.facts.name));
       }
       if (!params.at("target").is_null()) class_index(data.facts, params.at("target"), "target");
-      if (const DataFacts& donors = data_of(params).facts;
-          donors.input_shape != data.facts.input_shape) {
+      const Dataset& donors = data_of(params);
+      if (donors.facts.input_shape != data.facts.input_shape) {
         throw ConfigError("dataset",
                           fmt::format("its images are [{}], those of the experiment [{}]",
-                                      fmt::join(donors.input_shape, ", "),
+                                      fmt::join(donors.facts.input_shape, ", "),
                                       fmt::join(data.facts.input_shape, ", ")));
       }
-      workspace.plugin<Plugin>("proposers", params);
+      const auto proposer = workspace.plugin<Proposer>("proposers", params);
+      // Made again in a cell of its own; here, so that what this data set lacks is said before
+      // anything is trained.
+      const bool learns = workspace.traits("proposers", name).contains("runs");
+      if (&donors != &data && !learns) proposer->propose(request_elsewhere(donors, 0, progress));
     });
   }
   for (std::size_t i = 0; i < config.at("evaluate").size(); ++i) {

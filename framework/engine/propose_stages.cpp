@@ -84,19 +84,21 @@ void make_proposals(Workspace& workspace, const Cell& cell, Publication& out, Pr
   const Json& config = workspace.config(cell);
   const Dataset& data = workspace.dataset(cell);
   const auto proposer = workspace.plugin<Proposer>("proposers", config);
+  const auto seed = cell.own.at("seed").get<std::uint64_t>();
   const bool elsewhere = workspace.input_count(cell, "donors") > 0;
-  const Dataset& donors = elsewhere ? workspace.dataset(cell, "donors") : data;
-  std::vector<Transformation> proposed = proposer->propose(
-      {.facts = donors.facts,
-       .train = elsewhere ? donors.test : data.train,
-       .directions = elsewhere ? std::vector<Direction>{}
-                               : directions_of(workspace.input(cell, "comparison")),
-       .seed = cell.own.at("seed").get<std::uint64_t>(),
-       .runs = workspace.input_runs(cell),
-       .screen = workspace.input_count(cell, "split") > 0
-                     ? data.test.select(workspace.split(cell).screen)
-                     : Examples{},
-       .progress = progress});
+  ProposeRequest request =
+      elsewhere ? request_elsewhere(workspace.dataset(cell, "donors"), seed, progress)
+                : ProposeRequest{.facts = data.facts,
+                                 .train = data.train,
+                                 .directions = directions_of(workspace.input(cell, "comparison")),
+                                 .seed = seed,
+                                 .runs = {},
+                                 .screen = {},
+                                 .progress = progress};
+  request.runs = workspace.input_runs(cell);
+  if (workspace.input_count(cell, "split") > 0)
+    request.screen = data.test.select(workspace.split(cell).screen);
+  std::vector<Transformation> proposed = proposer->propose(request);
   for (Transformation& transformation : proposed)
     transformation.proposer = config.at("plugin").get<std::string>();
   write_transformations(out, proposed);

@@ -17,6 +17,18 @@ void write_transformations(Publication& out, const std::vector<Transformation>& 
 std::vector<Transformation> read_transformations(const Artifact& artifact,
                                                  const std::string& name = "transformations");
 
+/// For proposals from the test examples of another data set, where no direction is known.
+inline ProposeRequest request_elsewhere(const Dataset& donors, std::uint64_t seed,
+                                        Progress& progress) {
+  return {.facts = donors.facts,
+          .train = donors.test,
+          .directions = {},
+          .seed = seed,
+          .runs = {},
+          .screen = {},
+          .progress = progress};
+}
+
 /// @param images of any shape, 0 to 1 @return uint8, the nearest levels of 255
 inline at::Tensor as_bytes(const at::Tensor& images) {
   return images.mul(255).round().clamp(0, 255).to(at::kByte);
