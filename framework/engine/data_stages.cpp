@@ -317,8 +317,9 @@ void make_preflight(Workspace& workspace, const Cell& cell, Publication& out, Pr
       const auto proposer = workspace.plugin<Proposer>("proposers", params);
       // Made again in a cell of its own; here, so that what this data set lacks is said before
       // anything is trained.
-      const bool learns = workspace.traits("proposers", name).contains("runs");
-      if (&donors != &data && !learns) proposer->propose(request_elsewhere(donors, 0, progress));
+      const bool elsewhere = !params.value("dataset", "").empty(),
+                 learns = workspace.traits("proposers", name).value("runs", "") == "screen";
+      if (elsewhere && !learns) proposer->propose(request_elsewhere(donors, 0, progress));
     });
   }
   for (std::size_t i = 0; i < config.at("evaluate").size(); ++i) {

@@ -47,11 +47,10 @@ std::vector<fs::path> cases(bool with_data) {
   return folders;
 }
 
-void compare(const std::vector<fs::path>& folders) {
-  const ScratchFolder scratch;
+void compare(const std::vector<fs::path>& folders, const fs::path& scratch) {
   for (const fs::path& folder : folders) {
     CAPTURE(folder.filename().string());
-    const std::string found = transcript(folder, scratch.path());
+    const std::string found = transcript(folder, scratch);
     if (std::getenv("MODELDIFF_UPDATE_GOLDEN")) write_file(folder / "expected.txt", found);
     CHECK(found == content_of(folder / "expected.txt"));
   }
@@ -62,13 +61,18 @@ void compare(const std::vector<fs::path>& folders) {
 TEST_CASE("what a file alone can tell is said by check, with its place and what would be right") {
   const std::vector<fs::path> folders = cases(false);
   REQUIRE(folders.size() >= 60);
-  compare(folders);
+  compare(folders, ScratchFolder().path());
 }
 
 TEST_CASE("what only the data can tell is said by run, before anything is trained") {
   const std::vector<fs::path> folders = cases(true);
   REQUIRE(folders.size() >= 15);
-  compare(folders);
+  const ScratchFolder scratch;
+  compare(folders, scratch.path());
+  const ProgramRun runs =
+      run_program({"store", "ls", "--kind", "run", "--store", (scratch.path() / "store").string()},
+                  scratch.path());
+  CHECK(runs.err.find("the store has no artifact of kind 'run'") != std::string::npos);
 }
 
 }  // namespace modeldiff::test
